@@ -1,0 +1,1 @@
+"""The engine: knows tokens and text, never stories and never Discord."""
