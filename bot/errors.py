@@ -43,6 +43,13 @@ class InvalidInputError(UserError):
     message = N_("That cannot be used: {reason}")
 
 
+class UnknownCommandError(InvalidInputError):
+    """A command or option that does not exist was typed."""
+
+    code = "input.unknown_command"
+    message = N_("There is no {given} here. Did you mean {near}?")
+
+
 class EmptyTextError(InvalidInputError):
     """Nothing readable is left of the text."""
 

@@ -1,0 +1,1 @@
+"""``roundtale play``: the same use cases as in Discord, in the terminal."""

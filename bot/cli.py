@@ -1,0 +1,288 @@
+"""The command ``roundtale``.
+
+Invariant: ``--help`` loads neither torch nor discord nor SQLAlchemy; every error that
+people can cause ends in one sentence on standard error and exit status 1 (2 for a
+wrong command line), never in a traceback.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot import __version__
+from bot.errors import ConfigurationError, RoundtaleError
+from bot.locales import N_, Words
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bot.settings import Settings
+
+ENV_FILE = Path(".env")
+
+app = typer.Typer(
+    name="roundtale",
+    help="Write stories together with a language model, in Discord and in the terminal.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+model_app = typer.Typer(help="The models that can write.", no_args_is_help=True)
+db_app = typer.Typer(help="The database that keeps the stories.", no_args_is_help=True)
+app.add_typer(model_app, name="model")
+app.add_typer(db_app, name="db")
+
+
+def main() -> None:
+    """Run the command line."""
+    words = Words(_locale())
+    try:
+        app()
+    except RoundtaleError as error:
+        _complain(words.error(error.message, error.data))
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def _locale() -> str:
+    given = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG")
+    return (given or "en").split(".")[0]
+
+
+def _complain(sentence: str) -> None:
+    typer.secho(sentence, err=True, fg=typer.colors.RED)
+    raise SystemExit(1)
+
+
+def _load(**overrides: object) -> "Settings":
+    from bot.settings import Settings  # noqa: PLC0415 -- pydantic costs --help 0.1 s
+
+    return Settings.load(ENV_FILE, **overrides)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"roundtale {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Write stories together with a language model, in Discord and in the terminal."""
+
+
+@app.command()
+def run() -> None:
+    """Start the Discord bot with the settings of .env; SIGTERM or Ctrl-C ends it gently."""
+    from bot.app import run_discord  # noqa: PLC0415 -- loads discord.py and SQLAlchemy
+    from bot.telemetry import configure_logging  # noqa: PLC0415 -- loads structlog
+
+    settings = _load()
+    configure_logging(settings.log_level, settings.log_format)
+    if settings.token is None:
+        raise ConfigurationError(
+            setting="DISCORD_TOKEN",
+            reason=N_("is missing; put your bot's token into .env (play works without one)"),
+        )
+    raise SystemExit(asyncio.run(run_discord(settings)))
+
+
+@app.command()
+def play(
+    model: Annotated[
+        str | None, typer.Option(help="auto, a Hugging Face id, or a folder with a model.")
+    ] = None,
+    story: Annotated[
+        str | None, typer.Option(help="Name of the story's place; each keeps its own story.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="The same turns and seed give the same story.")
+    ] = None,
+    batch: Annotated[
+        bool,
+        typer.Option("--batch", help="Read turns from standard input, then print the story."),
+    ] = False,
+) -> None:
+    """Write a story in the terminal: no Discord, no token."""
+    from bot.app import run_terminal  # noqa: PLC0415 -- loads SQLAlchemy and rich
+    from bot.telemetry import configure_logging  # noqa: PLC0415 -- loads structlog
+
+    settings = _load(model=model)
+    # Remarks of the libraries would tear the picture; what goes wrong is shown in place.
+    level = "error" if settings.log_level == "info" else settings.log_level
+    configure_logging(level, settings.log_format)
+    is_batch = batch or not sys.stdin.isatty()
+    raise SystemExit(
+        asyncio.run(
+            run_terminal(settings, place_name=story, seed=seed, is_batch=is_batch, locale=_locale())
+        )
+    )
+
+
+@app.command()
+def doctor(
+    only_play: Annotated[
+        bool, typer.Option("--play", help="Check what play needs; a missing token is no fault.")
+    ] = False,
+) -> None:
+    """Say what is wrong and what to do: token, intents, database, model, memory, disk, hub.
+
+    Exit status 1 where something is bad.
+    """
+    from rich.text import Text  # noqa: PLC0415 -- only what this command shows
+
+    from bot.doctor import Doctor, Finding, Mark, report  # noqa: PLC0415 -- loads pydantic, psutil
+
+    words = Words(_locale())
+    console = _console()
+    signs = {Mark.GOOD: ("✓", "green"), Mark.WARNING: ("!", "yellow"), Mark.BAD: ("✗", "red")}
+
+    def show(finding: Finding) -> None:
+        sign, colour = signs[finding.mark]
+        console.print(
+            Text.assemble((f"{sign} ", colour), (finding.subject, "bold"), f": {finding.sentence}")
+        )
+        if finding.remedy:
+            console.print(Text(f"    → {finding.remedy}", style="dim"))
+
+    who = Doctor(
+        words,
+        env_file=ENV_FILE,
+        needs_discord=not only_play,
+        hub_url=os.environ.get("HF_ENDPOINT"),
+    )
+    raise SystemExit(asyncio.run(report(who, show)))
+
+
+def _console() -> "Console":
+    from bot.terminal.render import make_console  # noqa: PLC0415 -- rich costs --help 0.1 s
+
+    return make_console()
+
+
+@contextmanager
+def _progress(words: Words) -> Iterator[Any]:
+    from bot.terminal.progress import show_progress  # noqa: PLC0415 -- rich costs --help 0.1 s
+
+    with show_progress(words) as progress:
+        yield progress
+
+
+@model_app.command("list")
+def model_list() -> None:
+    """List the known models and which are installed."""
+    from rich.table import Table  # noqa: PLC0415 -- only what this command shows
+
+    from bot.engine.local.store import CATALOGUE, list_installed  # noqa: PLC0415 -- lazy
+
+    words = Words(_locale())
+    installed = {model.name: model for model in list_installed(_load().cache_dir)}
+    table = Table(box=None)
+    for heading in (N_("Name"), N_("Installed"), N_("Size"), N_("Licence"), N_("Notes")):
+        table.add_column(words(heading))
+    for known in CATALOGUE.values():
+        model = installed.pop(known.name, None)
+        table.add_row(
+            known.name,
+            "✓" if model else "",
+            f"{known.download_bytes / 1e6:.0f} MB",
+            known.licence,
+            words(known.notes),
+        )
+    for other in installed.values():
+        table.add_row(other.name, "✓", f"{other.bytes / 1e6:.0f} MB", "", str(other.path))
+    _console().print(table)
+
+
+@model_app.command("install")
+def model_install(
+    name: Annotated[str, typer.Argument(help="A name of the list, or any Hugging Face id.")],
+    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch.")] = None,
+) -> None:
+    """Fetch a model, check it, and keep it in the cache folder; can be interrupted and resumed."""
+    from bot.engine.local.store import install  # noqa: PLC0415 -- lazy
+
+    words = Words(_locale())
+    settings = _load()
+    with _progress(words) as progress:
+        path = asyncio.run(
+            install(
+                name,
+                cache_dir=settings.cache_dir,
+                revision=revision or settings.model_revision,
+                hub_timeout_s=settings.hub_timeout_s,
+                report=progress,
+            )
+        )
+    typer.echo(words(N_("{name} is installed in {path}."), name=name, path=path))
+
+
+@model_app.command("info")
+def model_info(
+    name: Annotated[str, typer.Argument(help="A name, a Hugging Face id or a folder.")] = "auto",
+) -> None:
+    """Show what is known of a model: revision, size, window, licence, hashes."""
+    from bot.engine.local.store import info  # noqa: PLC0415 -- lazy
+
+    words = Words(_locale())
+    for label, value in info(name, cache_dir=_load().cache_dir).rows():
+        typer.echo(f"{words(label)}: {value}")
+
+
+@db_app.command("upgrade")
+def db_upgrade() -> None:
+    """Bring the database to this version's schema (run and play do it too)."""
+    from bot.storage import upgrade  # noqa: PLC0415 -- loads SQLAlchemy
+
+    words = Words(_locale())
+    before, after = asyncio.run(upgrade(_load().database_url))
+    message = (
+        N_("Schema {after}: nothing to do.")
+        if before == after
+        else N_("Schema {before} → {after}.")
+    )
+    typer.echo(words(message, before=before or "-", after=after))
+
+
+@db_app.command("backup")
+def db_backup(
+    target: Annotated[Path, typer.Argument(help="The file to write.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace an older file.")] = False,
+) -> None:
+    """Write a consistent copy of the database while the bot goes on."""
+    from bot.storage import backup  # noqa: PLC0415 -- loads SQLAlchemy
+
+    asyncio.run(backup(_load().database_url, target, overwrite=force))
+    typer.echo(Words(_locale())(N_("Written to {path}."), path=target))
+
+
+@db_app.command("check")
+def db_check() -> None:
+    """Check that the database is whole; exit status 1 where it is not."""
+    from bot.storage import check  # noqa: PLC0415 -- loads SQLAlchemy
+
+    words = Words(_locale())
+    found = asyncio.run(check(_load().database_url))
+    for problem in found.problems:
+        typer.secho(problem, err=True, fg=typer.colors.RED)
+    if not found.problems:
+        typer.echo(
+            words(
+                N_("The database is whole: {stories} stories, {passages} passages."),
+                stories=found.stories,
+                passages=found.passages,
+            )
+        )
+    raise SystemExit(1 if found.problems else 0)

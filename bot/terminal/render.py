@@ -1,0 +1,132 @@
+"""How stories, concepts and lists look in the terminal.
+
+Invariant: story text is printed as text; nothing in it is taken for markup.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from bot.locales import N_, Words
+from bot.story import tree
+from bot.story.context import Context
+from bot.story.model import AuthorKind, Concept, Passage, Story, StorySummary
+from bot.terminal.commands import COMMANDS
+
+_FIELDS = (
+    ("title", N_("Title")),
+    ("genre", N_("Genre")),
+    ("theme", N_("Theme")),
+    ("setting", N_("Setting")),
+    ("cast", N_("Cast")),
+    ("plot", N_("Plot")),
+)
+
+
+def passage(story: Story, shown: Passage, words: Words) -> RenderableType:
+    """Return one passage: a member's in cyan under their name, the model's plain."""
+    text = tree.text_of(story, shown)
+    if shown.kind is AuthorKind.MEMBER:
+        name = tree.author_of(story, shown).name or words(N_("somebody"))
+        return Padding(Group(Text(name, style="dim"), Text(text, style="cyan")), (0, 0, 1, 2))
+    alternates = tree.alternates(story, shown.id)
+    parts: list[RenderableType] = [Text(text)]
+    if len(alternates) > 1:
+        place = alternates.index(shown.id) + 1
+        parts.append(
+            Text(
+                words(N_("◀ {n}/{m} ▶  /pick next, /pick previous"), n=place, m=len(alternates)),
+                style="dim",
+            )
+        )
+    return Padding(Group(*parts), (0, 0, 1, 2))
+
+
+def whole_story(story: Story, words: Words) -> RenderableType:
+    """Return the story as it reads, from the root to the head."""
+    parts: list[RenderableType] = [Rule(Text(tree.title(story) or words(N_("Untitled"))))]
+    parts.extend(passage(story, shown, words) for shown in tree.path(story))
+    if len(parts) == 1:
+        parts.append(Text(words(N_("Nothing is written yet.")), style="dim"))
+    return Group(*parts)
+
+
+def concept_card(
+    concept: Concept, invented: Iterable[str], words: Words, *, hint: str = ""
+) -> RenderableType:
+    """Return the concept as a panel; fields from the tables are marked with a star."""
+    invented = frozenset(invented)
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", justify="right")
+    table.add_column()
+    for name, label in _FIELDS:
+        value = concept_field(concept, name)
+        if value:
+            mark = " *" if name in invented else ""
+            table.add_row(Text(words(label) + mark), Text(value))
+    if invented:
+        table.add_row("", Text(words(N_("* drawn from tables")), style="dim"))
+    return Panel(table, title=words(N_("Concept")), subtitle=hint or None, expand=False)
+
+
+def concept_field(concept: Concept, name: str) -> str:
+    """Return one field of a concept as lines of text."""
+    if name == "cast":
+        return "\n".join(f"{c.name}: {c.line}" if c.line else c.name for c in concept.cast)
+    if name == "plot":
+        return "\n".join(f"{n}. {beat}" for n, beat in enumerate(concept.plot, 1))
+    return str(getattr(concept, name))
+
+
+def story_list(stories: Sequence[StorySummary], words: Words) -> RenderableType:
+    """Return a numbered table of stories."""
+    if not stories:
+        return Text(words(N_("No story is kept here yet.")), style="dim")
+    table = Table(box=None)
+    for heading in (N_("No."), N_("Title"), N_("Passages"), N_("Last written")):
+        table.add_column(words(heading))
+    for number, summary in enumerate(stories, 1):
+        table.add_row(
+            str(number),
+            Text(("▶ " if summary.is_current else "") + (summary.title or words(N_("Untitled")))),
+            str(summary.passages),
+            f"{summary.updated_at.astimezone():%Y-%m-%d %H:%M}",
+        )
+    return table
+
+
+def context(shown: Context, words: Words) -> RenderableType:
+    """Return exactly what the model sees, part by part, with the tokens of each."""
+    parts: list[RenderableType] = []
+    for part, tokens in zip(shown.parts, shown.tokens, strict=True):
+        if part.text.strip():
+            label = words(N_("{part} · {tokens} tokens"), part=str(part.label), tokens=tokens)
+            parts.extend((Text(label, style="dim"), Padding(Text(part.text), (0, 0, 0, 2))))
+    total = words(N_("{tokens} tokens in all"), tokens=shown.total_tokens)
+    return Panel(Group(*parts), title=words(N_("What the model sees")), subtitle=total)
+
+
+def help_table(words: Words) -> RenderableType:
+    """Return every command with its arguments."""
+    table = Table(box=None, show_header=False)
+    for command in COMMANDS.values():
+        usage = words(command.usage) if command.usage else ""
+        table.add_row(Text(f"/{command.name} {usage}", style="bold"), Text(words(command.help)))
+    return Group(
+        Text(
+            words(
+                N_("Type what happens next; the model goes on. Enter alone: it goes on by itself.")
+            )
+        ),
+        table,
+    )
+
+
+def make_console(*, to_stderr: bool = False) -> Console:
+    """Return a console that highlights nothing by itself."""
+    return Console(stderr=to_stderr, highlight=False, emoji=False, markup=False, soft_wrap=False)

@@ -1,0 +1,401 @@
+"""What each command of ``play`` does: calls a use case and prints what came of it.
+
+Invariant: the session holds no state of a story; it asks the services each time.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from bot.errors import InvalidInputError, NoStoryError, NotFoundError, UnknownCommandError
+from bot.export import FORMATS, export
+from bot.locales import N_, Words
+from bot.policy.rights import Actor, Place
+from bot.service.api import Receipt, ReceiptKind
+from bot.service.concepts import ConceptService, DraftCard
+from bot.service.settings import SettingsService
+from bot.service.stories import StoryService
+from bot.story import tree
+from bot.story.concept import Wish
+from bot.story.model import Concept, Story, StorySummary
+from bot.terminal import render
+from bot.terminal.commands import Line
+
+MAX_IMPORT_BYTES = 32 * 2**20
+CARD_HINT = N_("begin · reroll [field] · <field> = <new words> · cancel")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The use cases that the terminal calls."""
+
+    stories: StoryService
+    concepts: ConceptService
+    settings: SettingsService
+
+
+Ask = Callable[[str, str], Awaitable[str]]
+"""Asks for a line: prompt and what stands in it already; raises EOFError to give up."""
+
+
+class Session:
+    """One person's commands in one place.
+
+    Args:
+        services: the use cases.
+        actor: who types.
+        place: where the story lives.
+        console: where stories go.
+        notes: where remarks go.
+        words: the language.
+        ask: asks for another line; None where nobody can answer (batch).
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        actor: Actor,
+        place: Place,
+        *,
+        console: Console,
+        notes: Console,
+        words: Words,
+        ask: Ask | None,
+    ) -> None:
+        self._stories = services.stories
+        self._concepts = services.concepts
+        self._settings = services.settings
+        self._actor = actor
+        self._place = place
+        self._console = console
+        self._notes = notes
+        self._words = words
+        self._ask = ask
+        self._handlers: Mapping[str, Callable[[Line], Awaitable[None]]] = {
+            "start": self._start,
+            "continue": self._continue,
+            "write": self._write,
+            "add": self._add,
+            "retry": self._retry,
+            "pick": self._pick,
+            "undo": self._undo,
+            "redo": self._redo,
+            "edit": self._edit,
+            "show": self._show,
+            "concept": self._concept,
+            "context": self._context,
+            "list": self._list,
+            "open": self._open,
+            "rename": self._rename,
+            "end": self._end,
+            "delete": self._delete,
+            "export": self._export,
+            "import": self._import,
+            "settings": self._list_settings,
+            "set": self._set,
+            "reset": self._reset,
+            "help": self._help,
+        }
+
+    async def execute(self, line: Line) -> None:
+        """Do what a line asks for; returns when it is done and shown."""
+        if line.command is not None:
+            await self._handlers[line.command.name](line)
+        elif await self._stories.current_or_none(self._place) is None:
+            if not line.text:
+                self._note(N_("Type how your story begins, or /start for a concept first."))
+                return
+            await self._follow(
+                await self._stories.start(
+                    self._actor, self._place, Concept(), line.text, key=_key()
+                )
+            )
+        else:
+            await self._take(line.text or None)
+
+    async def stop(self) -> None:
+        """Stop the passage under way; what is whole of it is kept."""
+        receipt = await self._stories.stop(self._actor, self._place)
+        if receipt is not None:
+            self._note(N_("Stopped. What was whole is kept."))
+
+    async def story(self) -> Story | None:
+        """Return the story that is open here."""
+        return await self._stories.current_or_none(self._place)
+
+    def _note(self, message: str, **data: object) -> None:
+        self._notes.print(Text(self._words(message, **data), style="dim"))
+
+    async def _follow(self, receipt: Receipt) -> None:
+        if receipt.kind is ReceiptKind.WAITING:
+            self._note(N_("Your words wait for the passage under way."))
+        if receipt.job_id is not None:
+            await self._stories.wait(receipt.job_id)
+
+    async def _take(self, text: str | None, *, length: str = "", wants_answer: bool = True) -> None:
+        receipt = await self._stories.take_turn(
+            self._actor, self._place, text, key=_key(), length=length, wants_answer=wants_answer
+        )
+        await self._follow(receipt)
+
+    async def _start(self, line: Line) -> None:
+        wish = Wish(
+            premise=line.text,
+            title=line.options.get("title", ""),
+            genre=line.options.get("genre", ""),
+            theme=line.options.get("theme", ""),
+            setting=line.options.get("setting", ""),
+        )
+        self._note(N_("Thinking of a story …"))
+        card = await self._concepts.draft(
+            self._actor, self._place, wish, line.options.get("opening") or None, key=_key()
+        )
+        if self._ask is None or "begin" in line.flags:
+            self._show_card(card)
+        elif not await self._revise(card):
+            self._note(N_("Nothing was begun."))
+            return
+        await self._follow(
+            await self._concepts.begin(self._actor, self._place, card.id, key=_key())
+        )
+
+    def _show_card(self, card: DraftCard, hint: str = "") -> None:
+        self._console.print(
+            render.concept_card(card.concept, card.invented, self._words, hint=hint)
+        )
+
+    async def _revise(self, card: DraftCard) -> bool:
+        """Let the card be changed until it is begun (True) or given up (False)."""
+        ask = self._ask
+        if ask is None:
+            return True
+        while True:
+            self._show_card(card, self._words(CARD_HINT))
+            try:
+                answer = (await ask(self._words(N_("concept> ")), "")).strip()
+            except EOFError:
+                return False
+            verb, _, rest = answer.partition(" ")
+            name, is_assignment, value = answer.partition("=")
+            if not answer or verb.lower() in {"begin", "b"}:
+                return True
+            if verb.lower() in {"cancel", "c"}:
+                return False
+            try:
+                if verb.lower() in {"reroll", "r"}:
+                    field = rest.strip().lower() or None
+                    card = await self._concepts.reroll(self._actor, card.id, field)
+                elif is_assignment:
+                    changes = {name.strip().lower(): value.strip()}
+                    card = await self._concepts.edit(self._actor, card.id, changes)
+                else:
+                    raise UnknownCommandError(given=verb, near=self._words(CARD_HINT))
+            except InvalidInputError as error:
+                self._notes.print(Text(self._words.error(error.message, error.data), style="red"))
+
+    async def _continue(self, line: Line) -> None:
+        await self._take(line.text or None, length=line.options.get("length", ""))
+
+    async def _write(self, _line: Line) -> None:
+        if self._ask is None:
+            raise InvalidInputError(reason=self._words(N_("nobody can answer in batch mode")))
+        lines: list[str] = []
+        while True:
+            try:
+                typed = await self._ask(self._words(N_("… ")), "")
+            except EOFError:
+                break
+            if typed.strip() == ".":
+                break
+            lines.append(typed)
+        await self._take("\n".join(lines))
+
+    async def _add(self, line: Line) -> None:
+        await self._take(line.text, wants_answer=False)
+
+    async def _retry(self, _line: Line) -> None:
+        await self._follow(await self._stories.retry(self._actor, self._place, key=_key()))
+
+    async def _pick(self, line: Line) -> None:
+        step = {"": 1, "next": 1, ">": 1, "previous": -1, "prev": -1, "<": -1}.get(
+            line.text.lower()
+        )
+        if step is None:
+            raise UnknownCommandError(given=line.text, near="next, previous")
+        story = await self._stories.current(self._actor, self._place)
+        head = tree.head_id(story)
+        if head is None:
+            raise NotFoundError(what=self._words(N_("A passage")))
+        view = await self._stories.pick(
+            self._actor, self._place, key=_key(), expected_head=head, step=step
+        )
+        self._console.print(render.passage(view.story, view.passage, self._words))
+
+    async def _undo(self, line: Line) -> None:
+        undone = await self._stories.undo(self._actor, self._place, _count(line.text), key=_key())
+        self._note(N_("Undone: {n}. /redo brings it back."), n=undone.turns)
+        self._show_end(undone.story)
+
+    async def _redo(self, line: Line) -> None:
+        redone = await self._stories.redo(self._actor, self._place, _count(line.text), key=_key())
+        self._note(N_("Brought back: {n}."), n=redone.turns)
+        self._show_end(redone.story)
+
+    def _show_end(self, story: Story) -> None:
+        path = tree.path(story)
+        if path:
+            self._console.print(render.passage(story, path[-1], self._words))
+        else:
+            self._note(N_("The story is empty now."))
+
+    async def _edit(self, line: Line) -> None:
+        story = await self._stories.current(self._actor, self._place)
+        path = tree.path(story)
+        if not path:
+            raise NotFoundError(what=self._words(N_("A passage")))
+        text = line.text
+        if not text and self._ask is not None:
+            before = tree.text_of(story, path[-1]).replace("\n", " ")
+            try:
+                text = await self._ask(self._words(N_("edit> ")), before)
+            except EOFError:
+                return
+        view = await self._stories.edit(self._actor, self._place, path[-1].id, text, key=_key())
+        self._console.print(render.passage(view.story, view.passage, self._words))
+
+    async def _show(self, _line: Line) -> None:
+        story = await self._stories.current(self._actor, self._place)
+        self._console.print(render.whole_story(story, self._words))
+
+    async def _concept(self, _line: Line) -> None:
+        story = await self._stories.current(self._actor, self._place)
+        self._console.print(render.concept_card(tree.concept(story), (), self._words))
+
+    async def _context(self, _line: Line) -> None:
+        shown = await self._stories.context(self._actor, self._place)
+        self._console.print(render.context(shown, self._words))
+
+    async def _list(self, line: Line) -> None:
+        stories = await self._stories.summaries(self._actor, self._place, query=line.text, limit=50)
+        self._console.print(render.story_list(stories, self._words))
+
+    async def _named(self, given: str) -> StorySummary:
+        """Return the story of a number in ``/list`` or of a title's beginning."""
+        stories = await self._stories.summaries(self._actor, self._place, limit=50)
+        if given.isdigit() and 1 <= int(given) <= len(stories):
+            return stories[int(given) - 1]
+        found = await self._stories.summaries(self._actor, self._place, query=given, limit=1)
+        if not given or not found:
+            raise NotFoundError(what=f"“{given}”")
+        return found[0]
+
+    async def _open(self, line: Line) -> None:
+        named = await self._named(line.text)
+        story = await self._stories.open(self._actor, self._place, named.id)
+        self._console.print(render.whole_story(story, self._words))
+
+    async def _rename(self, line: Line) -> None:
+        story = await self._stories.rename(self._actor, self._place, None, line.text, key=_key())
+        self._note(N_("The story is called “{title}” now."), title=tree.title(story))
+
+    async def _end(self, line: Line) -> None:
+        await self._follow(
+            await self._stories.end(
+                self._actor, self._place, key=_key(), by_model="now" not in line.flags
+            )
+        )
+        self._note(N_("The story has ended. /undo takes the ending back, /start begins another."))
+
+    async def _delete(self, line: Line) -> None:
+        if line.text:
+            story_id = (await self._named(line.text)).id
+        else:
+            story_id = (await self._stories.current(self._actor, self._place)).id
+        if "yes" not in line.flags:
+            self._note(N_("This removes its text for good. Add --yes if you mean it."))
+            return
+        await self._stories.delete(self._actor, self._place, story_id)
+        self._note(N_("Deleted."))
+
+    async def _export(self, line: Line) -> None:
+        story = await self._stories.current(self._actor, self._place)
+        target = Path(line.text).expanduser() if line.text else None
+        wanted = line.options.get("format") or (target.suffix.lstrip(".") if target else "")
+        aliases = {"": "txt", "md": "markdown", "text": "txt"}
+        file = export(story, aliases.get(wanted.lower(), wanted.lower()), words=self._words)
+        target = target or Path(file.name)
+        try:
+            await asyncio.to_thread(_write_new, target, file.data)
+        except OSError as error:
+            raise InvalidInputError(reason=f"{target}: {error.strerror}") from error
+        self._note(N_("Written to {path}."), path=target)
+
+    async def _import(self, line: Line) -> None:
+        path = Path(line.text).expanduser()
+        try:
+            data = await asyncio.to_thread(_read_limited, path)
+        except OSError as error:
+            raise InvalidInputError(reason=f"{path}: {error.strerror}") from error
+        story = await self._stories.import_(self._actor, self._place, data, key=_key())
+        self._note(N_("“{title}” is open now."), title=tree.title(story))
+
+    async def _list_settings(self, _line: Line) -> None:
+        rows = await self._settings.listing(self._actor, self._place)
+        self._console.print(render.settings_table(rows, self._words))
+
+    async def _set(self, line: Line) -> None:
+        name, _, value = line.text.partition(" ")
+        row = await self._settings.set(self._actor, self._place, "channel", name, value.strip())
+        self._note(N_("{name} is {value} now."), name=row.name, value=row.value)
+
+    async def _reset(self, line: Line) -> None:
+        count = await self._settings.reset(self._actor, self._place, "channel", line.text or None)
+        self._note(N_("Taken back to the default: {n}."), n=count)
+
+    async def _help(self, _line: Line) -> None:
+        self._console.print(render.help_table(self._words))
+
+
+def _key() -> str:
+    return f"t:{uuid.uuid4()}"
+
+
+def _count(text: str) -> int:
+    if not text:
+        return 1
+    if not text.isdigit() or not 1 <= int(text) <= 1000:  # noqa: PLR2004 -- as in Discord
+        raise InvalidInputError(reason=text)
+    return int(text)
+
+
+def _write_new(target: Path, data: bytes) -> None:
+    with target.open("xb") as file:
+        file.write(data)
+
+
+def _read_limited(path: Path) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(MAX_IMPORT_BYTES + 1)
+    if len(data) > MAX_IMPORT_BYTES:
+        raise InvalidInputError(reason=f"> {MAX_IMPORT_BYTES} bytes")
+    return data
+
+
+async def require_story(session: Session) -> Story:
+    """Return the open story.
+
+    Raises:
+        NoStoryError: none is open.
+    """
+    story = await session.story()
+    if story is None:
+        raise NoStoryError
+    return story
+
+
+__all__ = ["FORMATS", "Services", "Session", "require_story"]
