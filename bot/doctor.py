@@ -172,7 +172,7 @@ class Doctor:
         words = self._words
         subject = words(N_("database"))
         path = Path(urlsplit(settings.database_url).path)
-        if not path.exists():
+        if not await asyncio.to_thread(path.exists):
             return Finding(
                 subject,
                 Mark.GOOD,

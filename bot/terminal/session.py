@@ -324,7 +324,7 @@ class Session:
 
     async def _export(self, line: Line) -> None:
         story = await self._stories.current(self._actor, self._place)
-        target = Path(line.text).expanduser() if line.text else None
+        target = _path(line.text) if line.text else None
         wanted = line.options.get("format") or (target.suffix.lstrip(".") if target else "")
         aliases = {"": "txt", "md": "markdown", "text": "txt"}
         file = export(story, aliases.get(wanted.lower(), wanted.lower()), words=self._words)
@@ -336,7 +336,7 @@ class Session:
         self._note(N_("Written to {path}."), path=target)
 
     async def _import(self, line: Line) -> None:
-        path = Path(line.text).expanduser()
+        path = _path(line.text)
         try:
             data = await asyncio.to_thread(_read_limited, path)
         except OSError as error:
@@ -371,6 +371,10 @@ def _count(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 1000:  # noqa: PLR2004 -- as in Discord
         raise InvalidInputError(reason=text)
     return int(text)
+
+
+def _path(given: str) -> Path:
+    return Path(given).expanduser()
 
 
 def _write_new(target: Path, data: bytes) -> None:

@@ -1,5 +1,6 @@
 """The operator's settings: read, checked, explained."""
 
+import os
 import re
 from pathlib import Path
 
@@ -14,8 +15,6 @@ EXAMPLE = ROOT / ".env.example"
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     for name in list(os.environ):
         if name.startswith(PREFIX) or name == "DISCORD_TOKEN":
             monkeypatch.delenv(name)
