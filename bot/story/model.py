@@ -239,6 +239,9 @@ class Step:
 
     Storage writes the news and the moved pointers of ``entries``; it never compares
     whole stories. ``undone``/``redone``/``abandoned`` name entries whose flag changed.
+    ``revisions`` are new wordings of passages that existed before (a new passage
+    carries its own); ``authors`` are new ones or ones with a new name. Where a step
+    moves pointers, ``story`` holds them as they stand after it.
     """
 
     story: Story

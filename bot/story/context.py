@@ -1,0 +1,401 @@
+"""What the model will see, within a budget of tokens.
+
+Invariants:
+    - The pinned part (what the story is, and what comes next) is always there, and
+      so are the last words; prompt and reply together never exceed the window.
+    - The front does not change from turn to turn, and passages are dropped from it in
+      blocks, so that an engine that caches prefixes keeps what it has.
+    - ``count`` is the only yardstick: nothing is assumed of the tokenizer.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.errors import PinnedTooLargeError, PromptTooLongError
+from bot.story import tree
+from bot.story.front import current_beat, describe, longest_beat, words_for
+from bot.story.front import FrontWords
+from bot.story.model import AuthorKind, Concept, Passage, PassageId, Story
+from bot.story.narrative import (
+    PARAGRAPH,
+    SENTENCE_END,
+    is_generated,
+    joint,
+    opening_joint,
+)
+
+COMPLETION = "completion"
+CHAT = "chat"
+PINNED_SHARE = 0.4  # of the window, at most
+KEPT_SHARE = 0.6  # of the budget, after a block of passages was dropped
+_THIN_SHARE = 0.3  # of the budget; below it (after an undo) dropped passages come back
+_GOOD_CUT = 0.5  # a sentence's start serves if it keeps this share of what a word's would
+
+
+class PartLabel(StrEnum):
+    """What a part of a context is."""
+
+    FRONT = "front"  # genre, concept
+    BEAT = "beat"  # what happens next, or that the story ends
+    PASSAGE = "passage"
+    SEPARATOR = "separator"
+    CUE = "cue"  # asks a chat model to write
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextPart:
+    """A piece of the prompt; where the model wrote it, as its ids too.
+
+    In a chat each part is one whole message and has a role.
+    """
+
+    label: PartLabel
+    text: str
+    passage_id: PassageId | None = None
+    token_ids: tuple[int, ...] | None = None
+    tokenizer_hash: str | None = None
+    role: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """A whole prompt.
+
+    Attributes:
+        parts: in order.
+        anchor: the first passage in it, to be given back at the next turn; None
+            while the story is there from its root.
+        prompt_tokens: what ``count`` says of all parts.
+        pinned_tokens: of these, the pinned part.
+        limit_tokens: what the prompt may take.
+        left_out: how many passages were dropped from the front.
+        is_cut: whether the last passage lost its beginning.
+    """
+
+    parts: tuple[ContextPart, ...]
+    anchor: PassageId | None
+    prompt_tokens: int
+    pinned_tokens: int
+    limit_tokens: int
+    left_out: int = 0
+    is_cut: bool = False
+
+    @property
+    def text(self) -> str:
+        """The parts joined (in a chat, messages a paragraph apart)."""
+        is_chat = any(part.role for part in self.parts)
+        return (PARAGRAPH if is_chat else "").join(part.text for part in self.parts)
+
+
+Count = Callable[[Sequence[ContextPart]], int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A passage on its way into the context."""
+
+    passage: Passage
+    text: str
+    joint: str  # what stands between it and the piece before
+    token_ids: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What stands around the passages."""
+
+    words: FrontWords
+    front: str
+    note: str
+    is_chat: bool
+    is_ending: bool
+    tokenizer_hash: str
+
+
+def assemble(
+    story: Story,
+    *,
+    count: Count,
+    window_tokens: int,
+    reply_tokens: int,
+    budget_tokens: int = 0,
+    style: str = COMPLETION,
+    tokenizer_hash: str = "",
+    anchor: PassageId | None = None,
+    is_ending: bool = False,
+    passages: Sequence[Passage] | None = None,
+) -> Context:
+    """Put a story to a model.
+
+    Args:
+        story: the story.
+        count: tells how many tokens parts take when joined.
+        window_tokens: prompt and reply together.
+        reply_tokens: reserved for the reply.
+        budget_tokens: the prompt at most; 0 is what the window leaves.
+        style: "completion" or "chat".
+        tokenizer_hash: stored ids with this hash are given along with their text.
+        anchor: what the context of the turn before gave.
+        is_ending: the reply is to end the story.
+        passages: what to go on from, root first (for another alternate, without the
+            head); the story as it reads, where None.
+
+    Raises:
+        PinnedTooLargeError: the pinned part would crowd out the story.
+        PromptTooLongError: the reply alone leaves no room in the window.
+    """
+    limit = window_tokens - reply_tokens
+    if budget_tokens > 0:
+        limit = min(limit, budget_tokens)
+    if limit < 1:
+        raise PromptTooLongError(tokens=reply_tokens + 1, limit=window_tokens)
+    concept = tree.concept(story)
+    whole = tree.path(story)
+    pieces = _pieces(story, whole if passages is None else passages, tokenizer_hash)
+    first_text = tree.text_of(story, whole[0]) if whole else ""
+    frame = _frame(
+        concept,
+        words_for(concept, first_text),
+        is_chat=style == CHAT,
+        is_ending=is_ending,
+        tokenizer_hash=tokenizer_hash,
+    )
+    pinned = count(_parts(frame, ()))
+    _check(pinned, min(int(PINNED_SHARE * window_tokens), limit))
+
+    def total(from_piece: int) -> int:
+        return count(_parts(frame, pieces[from_piece:]))
+
+    start = _choose_start(frame, pieces, count, anchor=anchor, limit=limit, pinned=pinned)
+    tokens = total(start)
+    last = len(pieces) - 1
+    if tokens > limit and start < last:
+        # The sum of the pieces fell short of the whole: let the whole decide.
+        start = _first(range(start + 1, last), lambda at: total(at) <= limit, last)
+        tokens = total(start)
+    kept = list(pieces[start:])
+    is_cut = tokens > limit
+    if is_cut:
+        kept = [_cut(frame, pieces[last], count, limit=limit, pinned=pinned)]
+        tokens = count(_parts(frame, kept))
+    return Context(
+        parts=tuple(_parts(frame, kept)),
+        anchor=pieces[start].passage.id if start else None,
+        prompt_tokens=tokens,
+        pinned_tokens=pinned,
+        limit_tokens=limit,
+        left_out=start,
+        is_cut=is_cut,
+    )
+
+
+def check_pinned(
+    concept: Concept, *, count: Count, window_tokens: int, style: str = COMPLETION
+) -> int:
+    """Return how many tokens a concept would pin at most, before it is taken.
+
+    Raises:
+        PinnedTooLargeError: it would take more than ``PINNED_SHARE`` of the window.
+    """
+    words = words_for(concept, "")
+    note = (words.chat_beat if style == CHAT else words.beat).format(beat=longest_beat(concept))
+    front = _front(concept, words, is_chat=style == CHAT)
+    frame = _Frame(words, front, note, style == CHAT, is_ending=False, tokenizer_hash="")
+    tokens = count(_parts(frame, ()))
+    _check(tokens, int(PINNED_SHARE * window_tokens))
+    return tokens
+
+
+def _check(pinned: int, limit: int) -> None:
+    if pinned > limit:
+        raise PinnedTooLargeError(tokens=pinned, limit=limit)
+
+
+def _front(concept: Concept, words: FrontWords, *, is_chat: bool) -> str:
+    description = describe(concept, words)
+    title = " ".join(concept.title.split())
+    if is_chat:
+        return PARAGRAPH.join(filter(None, (words.chat_task, title, description)))
+    return PARAGRAPH.join(filter(None, (title, description)))
+
+
+def _frame(
+    concept: Concept, words: FrontWords, *, is_chat: bool, is_ending: bool, tokenizer_hash: str
+) -> _Frame:
+    beat = current_beat(concept)
+    if is_ending:
+        note = "" if is_chat else words.ending
+    elif beat:
+        note = (words.chat_beat if is_chat else words.beat).format(beat=beat)
+    else:
+        note = ""
+    front = _front(concept, words, is_chat=is_chat)
+    return _Frame(words, front, note, is_chat, is_ending, tokenizer_hash)
+
+
+def _pieces(story: Story, passages: Sequence[Passage], tokenizer_hash: str) -> list[_Piece]:
+    pieces: list[_Piece] = []
+    before = ""
+    for passage in passages:
+        text = tree.text_of(story, passage)
+        if not text.strip():
+            continue
+        origin = passage.provenance
+        as_written = is_generated(passage)
+        ids = (
+            origin.token_ids
+            if as_written and origin and tokenizer_hash and origin.tokenizer_hash == tokenizer_hash
+            else None
+        )
+        between = joint(before, text, is_generated=as_written)
+        pieces.append(_Piece(passage, text, between, ids))
+        before = text
+    return pieces
+
+
+def _choose_start(
+    frame: _Frame,
+    pieces: Sequence[_Piece],
+    count: Count,
+    *,
+    anchor: PassageId | None,
+    limit: int,
+    pinned: int,
+) -> int:
+    """Return the first piece to keep; looks back no further than the budget reaches."""
+    floor = next((at for at, piece in enumerate(pieces) if piece.passage.id == anchor), 0)
+    kept = int(KEPT_SHARE * limit)
+    used = pinned
+    block = max(len(pieces) - 1, 0)  # where to begin after a block was dropped
+    for at in range(len(pieces) - 1, -1, -1):
+        used += count(_solo(frame, pieces[at]))
+        if at < floor and used > kept:
+            return block
+        if used > limit:
+            return block
+        if used <= kept:
+            block = at
+        if at == floor and used >= _THIN_SHARE * limit:
+            return at
+    return 0 if used <= limit else block
+
+
+def _solo(frame: _Frame, piece: _Piece) -> list[ContextPart]:
+    part = _part(frame, piece)
+    return [_separator(piece.joint), part] if piece.joint and not frame.is_chat else [part]
+
+
+def _first(candidates: Sequence[int], fits: Callable[[int], bool], otherwise: int) -> int:
+    """Return the smallest candidate that fits, by halving; all after one that fits do too."""
+    low, high = 0, len(candidates)
+    while low < high:
+        middle = (low + high) // 2
+        if fits(candidates[middle]):
+            high = middle
+        else:
+            low = middle + 1
+    return candidates[low] if low < len(candidates) else otherwise
+
+
+def _cut(frame: _Frame, piece: _Piece, count: Count, *, limit: int, pinned: int) -> _Piece:
+    """Return a passage without its beginning, from a sentence's or word's start on."""
+    text = piece.text
+
+    def tail(at: int) -> _Piece:
+        return _Piece(piece.passage, text[at:], "", None)
+
+    def fits(at: int) -> bool:
+        return count(_parts(frame, [tail(at)])) <= limit
+
+    end = len(text.rstrip())
+    at = _first(range(1, end), fits, end)
+    if at >= end:
+        raise PinnedTooLargeError(tokens=pinned, limit=max(limit - 1, 0))
+    room = end - at
+    for starts in (
+        [match.end() for match in SENTENCE_END.finditer(text, at) if match.end() < end],
+        [match.start() for match in re.finditer(r"(?<=\s)\S", text[at - 1 :])],
+    ):
+        found = _first(starts, fits, end)
+        if end - found >= _GOOD_CUT * room:
+            return tail(found)
+    return tail(at)
+
+
+def _separator(text: str) -> ContextPart:
+    return ContextPart(label=PartLabel.SEPARATOR, text=text)
+
+
+def _part(frame: _Frame, piece: _Piece) -> ContextPart:
+    role = None
+    if frame.is_chat:
+        role = "assistant" if piece.passage.kind is AuthorKind.MODEL else "user"
+    return ContextPart(
+        label=PartLabel.PASSAGE,
+        text=piece.text,
+        passage_id=piece.passage.id,
+        token_ids=piece.token_ids,
+        tokenizer_hash=frame.tokenizer_hash if piece.token_ids is not None else None,
+        role=role,
+    )
+
+
+def _parts(frame: _Frame, pieces: Sequence[_Piece]) -> list[ContextPart]:
+    return _chat(frame, pieces) if frame.is_chat else _completion(frame, pieces)
+
+
+def _completion(frame: _Frame, pieces: Sequence[_Piece]) -> list[ContextPart]:
+    parts = [ContextPart(label=PartLabel.FRONT, text=frame.front), _separator(PARAGRAPH)]
+    note_at = len(pieces) - 1
+    while note_at > 0 and not pieces[note_at].joint.startswith("\n"):
+        note_at -= 1  # never within a sentence
+    for at, piece in enumerate(pieces):
+        if at and piece.joint:
+            parts.append(_separator(piece.joint))
+        if frame.note and at == note_at:
+            parts.append(ContextPart(label=PartLabel.BEAT, text=frame.note))
+            parts.append(_separator(PARAGRAPH))
+        parts.append(_part(frame, piece))
+    if not pieces and frame.note:
+        parts.append(ContextPart(label=PartLabel.BEAT, text=frame.note))
+        parts.append(_separator(PARAGRAPH))
+    closing = opening_joint(pieces[-1].text) if pieces else ""
+    if closing:
+        parts.append(_separator(closing))
+    return parts
+
+
+def _chat(frame: _Frame, pieces: Sequence[_Piece]) -> list[ContextPart]:
+    words = frame.words
+    messages = [ContextPart(label=PartLabel.FRONT, text=frame.front, role="system")]
+    for at, piece in enumerate(pieces):
+        part = _part(frame, piece)
+        before = messages[-1]
+        if part.role == before.role:
+            text = before.text + (piece.joint if at else "") + part.text
+            messages[-1] = ContextPart(
+                label=PartLabel.PASSAGE, text=text, passage_id=part.passage_id, role=part.role
+            )
+            continue
+        if before.role == "system" and part.role == "assistant":
+            # Many templates want a user's message first.
+            messages.append(ContextPart(label=PartLabel.CUE, text=words.chat_begin, role="user"))
+        messages.append(part)
+    if messages[-1].role != "user":
+        cue = words.chat_go_on if pieces else words.chat_begin
+        cue = words.chat_end if frame.is_ending else cue
+        text = f"{frame.note}{PARAGRAPH}{cue}" if frame.note else cue
+        messages.append(ContextPart(label=PartLabel.CUE, text=text, role="user"))
+        return messages
+    note = f"({words.chat_end})" if frame.is_ending else frame.note
+    if note:
+        last = messages[-1]
+        messages[-1] = ContextPart(
+            label=last.label,
+            text=f"{note}{PARAGRAPH}{last.text}",
+            passage_id=last.passage_id,
+            role="user",
+        )
+    return messages
