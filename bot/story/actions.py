@@ -457,9 +457,7 @@ def _record(
         changes=tuple(changes),
         key=stamp.key,
     )
-    abandoned = tuple(
-        old.id for old in story.journal if old.is_undone and not old.is_abandoned
-    )
+    abandoned = tuple(old.id for old in story.journal if old.is_undone and not old.is_abandoned)
     overtaken = frozenset(abandoned)
     journal = tuple(
         replace(old, is_abandoned=True) if old.id in overtaken else old for old in story.journal

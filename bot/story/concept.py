@@ -260,10 +260,14 @@ def _summary(concept: Concept, field: ConceptField) -> str:
     else:
         lines.append("Story: A short story.")
     if field in {ConceptField.TITLE, ConceptField.PLOT, ConceptField.THEME} and concept.cast:
-        lines.append("Characters: " + "; ".join(
-            f"{member.name}, {member.line}" if member.line else member.name
-            for member in concept.cast[:3]
-        ) + ".")
+        lines.append(
+            "Characters: "
+            + "; ".join(
+                f"{member.name}, {member.line}" if member.line else member.name
+                for member in concept.cast[:3]
+            )
+            + "."
+        )
     return "\n".join(lines)
 
 

@@ -384,7 +384,12 @@ SKELETONS: Mapping[str, tuple[tuple[str, ...], ...]] = {
 }
 
 TITLES: Mapping[str, tuple[str, ...]] = {
-    "fantasy": ("{hero} and the Borrowed Name", "What the Fog Keeps", "The Last Lantern", "{hero}'s Oath"),
+    "fantasy": (
+        "{hero} and the Borrowed Name",
+        "What the Fog Keeps",
+        "The Last Lantern",
+        "{hero}'s Oath",
+    ),
     "mystery": (
         "The Second Version",
         "{hero} Looks Twice",
@@ -403,9 +408,24 @@ TITLES: Mapping[str, tuple[str, ...]] = {
         "The Comb of Gold",
         "How {hero} Kept Their Word",
     ),
-    "horror": ("The Bells of the Valley", "What {hero} Heard", "One Page Left", "The Larger Cellar"),
-    "romance": ("Late but Not Too Late", "A Letter for {hero}", "Four in the Morning", "The Unsent Page"),
+    "horror": (
+        "The Bells of the Valley",
+        "What {hero} Heard",
+        "One Page Left",
+        "The Larger Cellar",
+    ),
+    "romance": (
+        "Late but Not Too Late",
+        "A Letter for {hero}",
+        "Four in the Morning",
+        "The Unsent Page",
+    ),
     "adventure": ("Half a Map", "{hero} Against the River", "Three Days a Year", "The Other Way"),
     "comedy": ("The Wrong Guest", "{hero} Says Yes", "A Very Small Lie", "The Goose Objects"),
-    "historical": ("The Winter Message", "{hero}'s Four Brothers", "The Frost Fair", "Set in the Dark"),
+    "historical": (
+        "The Winter Message",
+        "{hero}'s Four Brothers",
+        "The Frost Fair",
+        "Set in the Dark",
+    ),
 }

@@ -15,15 +15,14 @@ from enum import StrEnum
 
 from bot.errors import PinnedTooLargeError, PromptTooLongError
 from bot.story import tree
-from bot.story.front import current_beat, describe, longest_beat, words_for
-from bot.story.front import FrontWords
+from bot.story.front import FrontWords, current_beat, describe, longest_beat, words_for
 from bot.story.model import AuthorKind, Concept, Passage, PassageId, Story
 from bot.story.narrative import (
     PARAGRAPH,
     SENTENCE_END,
+    ends_sentence,
     is_generated,
     joint,
-    opening_joint,
 )
 
 COMPLETION = "completion"
@@ -349,21 +348,17 @@ def _parts(frame: _Frame, pieces: Sequence[_Piece]) -> list[ContextPart]:
 def _completion(frame: _Frame, pieces: Sequence[_Piece]) -> list[ContextPart]:
     parts = [ContextPart(label=PartLabel.FRONT, text=frame.front), _separator(PARAGRAPH)]
     note_at = len(pieces) - 1
-    while note_at > 0 and not pieces[note_at].joint.startswith("\n"):
+    while note_at > 0 and not ends_sentence(pieces[note_at - 1].text):
         note_at -= 1  # never within a sentence
+    note = [ContextPart(label=PartLabel.BEAT, text=frame.note), _separator(PARAGRAPH)]
     for at, piece in enumerate(pieces):
-        if at and piece.joint:
-            parts.append(_separator(piece.joint))
         if frame.note and at == note_at:
-            parts.append(ContextPart(label=PartLabel.BEAT, text=frame.note))
-            parts.append(_separator(PARAGRAPH))
+            parts.extend([_separator(PARAGRAPH), *note] if at else note)
+        elif at and piece.joint:
+            parts.append(_separator(piece.joint))
         parts.append(_part(frame, piece))
     if not pieces and frame.note:
-        parts.append(ContextPart(label=PartLabel.BEAT, text=frame.note))
-        parts.append(_separator(PARAGRAPH))
-    closing = opening_joint(pieces[-1].text) if pieces else ""
-    if closing:
-        parts.append(_separator(closing))
+        parts.extend(note)
     return parts
 
 

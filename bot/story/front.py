@@ -3,6 +3,7 @@
 Invariant: the same concept gives the same words; they change only when it does. The
 texts are data, one ``FrontWords`` for each language that a prompt is put in.
 """
+# ruff: noqa: RUF001 -- Chinese punctuation is meant
 
 import re
 from collections.abc import Mapping
@@ -179,4 +180,4 @@ def _bare(text: str) -> str:
 
 
 def _closed(text: str, words: FrontWords) -> str:
-    return text if text[-1:] in ".!?\u2026\u3002\uff01\uff1f\"\u201d\u300d" else text + words.stop
+    return text if text[-1:] in '.!?\u2026\u3002\uff01\uff1f"\u201d\u300d' else text + words.stop

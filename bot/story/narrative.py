@@ -13,9 +13,7 @@ from bot.story.model import AuthorKind, Passage, Story
 PARAGRAPH = "\n\n"
 _ENDS = ".!?\u2026\u3002\uff01\uff1f\u061f\u0964"
 _CLOSERS = "\"'\u201d\u2019\u00bb\u203a)]}*_~\u300d\u300f\uff09\u3011\u300b"
-_CJK = re.compile(
-    r"[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]"
-)
+_CJK = re.compile(r"[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]")
 # A sentence's end with its closers and the space after it; no space is needed after
 # Chinese and Japanese ones.
 SENTENCE_END = re.compile(
@@ -27,8 +25,6 @@ _GAP = re.compile(r"\n[ \t]*(?:\n[ \t]*){2,}")
 
 def ends_sentence(text: str) -> bool:
     """Tell whether a text stops at a sentence's end, so that a new paragraph may follow."""
-    if text.endswith("\n"):
-        return True
     bare = text.rstrip().rstrip(_CLOSERS).rstrip()
     return not bare or bare[-1] in _ENDS
 
@@ -45,27 +41,13 @@ def joint(before: str, after: str, *, is_generated: bool) -> str:
         before: the text of the first one.
         after: the text of the second one.
         is_generated: the second one stands as the model wrote it, directly behind
-            what a prompt ends with: in mid-sentence it brought its own space, or
-            meant none.
+            the first: it brought its own white space, or goes on in mid-word.
     """
-    if not before.strip() or not after.strip():
+    if not before.strip() or not after.strip() or before[-1].isspace() or after[0].isspace():
         return ""
-    if is_generated:
-        return opening_joint(before)
     if ends_sentence(before):
-        if after.startswith("\n\n") or before.endswith("\n\n"):
-            return ""
-        return "\n" if after.startswith("\n") or before.endswith("\n") else PARAGRAPH
-    if before[-1].isspace() or after[0].isspace():
-        return ""
-    return "" if is_cjk(before[-1]) or is_cjk(after[0]) else " "
-
-
-def opening_joint(before: str) -> str:
-    """Return what a prompt ends with after a passage; ``joint`` gives the same later."""
-    if not ends_sentence(before) or before.endswith("\n\n"):
-        return ""
-    return "\n" if before.endswith("\n") else PARAGRAPH
+        return PARAGRAPH
+    return "" if is_generated or is_cjk(before[-1]) or is_cjk(after[0]) else " "
 
 
 def is_generated(passage: Passage) -> bool:

@@ -55,9 +55,7 @@ def path(story: Story, head: PassageId | None = None) -> tuple[Passage, ...]:
 def children(story: Story, passage_id: PassageId | None) -> tuple[PassageId, ...]:
     """Return the passages that follow one (the roots, where None), oldest first."""
     return tuple(
-        sorted(
-            passage.id for passage in story.passages.values() if passage.parent_id == passage_id
-        )
+        sorted(passage.id for passage in story.passages.values() if passage.parent_id == passage_id)
     )
 
 
