@@ -1,8 +1,9 @@
-"""Stories as files for people: plain text and Markdown.
+"""Stories as files for people: plain text, Markdown, and JSON to import again.
 
 Invariant: an export changes nothing and holds the story as it reads, whole.
 """
 
+from bot.export.files import FORMATS, ExportFile, export
 from bot.export.text import export_markdown, export_txt
 
-__all__ = ["export_markdown", "export_txt"]
+__all__ = ["FORMATS", "ExportFile", "export", "export_markdown", "export_txt"]

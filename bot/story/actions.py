@@ -8,9 +8,8 @@ An answer joins the turn of the words it answers only while nothing in between
 moved the same pointers, so that a turn can always be taken back by itself.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import replace
 
 from bot.errors import (
     ConflictError,
@@ -27,14 +26,13 @@ from bot.errors import (
 from bot.locales import N_
 from bot.story import tree
 from bot.story.concept import concept_to_json
+from bot.story.journal import Stamp, flag, head_change, move, record, touch
 from bot.story.model import (
-    Author,
     AuthorKind,
     Branch,
     BranchId,
     Change,
     Concept,
-    Entry,
     EntryId,
     EntryKind,
     Passage,
@@ -48,24 +46,26 @@ from bot.story.model import (
     Text,
 )
 
+__all__ = [
+    "MAIN_BRANCH",
+    "Stamp",
+    "add",
+    "answer",
+    "create_branch",
+    "edit",
+    "end",
+    "pick",
+    "redo",
+    "rename",
+    "reopen",
+    "retry",
+    "set_concept",
+    "start",
+    "switch_branch",
+    "undo",
+]
+
 MAIN_BRANCH = "main"
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """Who acts, when, and where new ids come from.
-
-    Attributes:
-        author: for an answer or retry the model's author, else the member's.
-        at: the time in UTC.
-        new_id: gives ids that only grow.
-        key: the interaction's or message's id, for the journal.
-    """
-
-    author: Author
-    at: datetime
-    new_id: Callable[[], int]
-    key: str | None = None
 
 
 def start(stamp: Stamp, *, place: str, guild_id: int | None, concept: Concept) -> Step:
@@ -90,7 +90,7 @@ def start(stamp: Stamp, *, place: str, guild_id: int | None, concept: Concept) -
         title_text = Text(stamp.new_id(), concept.title.strip())
         texts.append(title_text)
         changes.append(Change(Pointer.TITLE, 0, None, title_text.id))
-    return _record(story, stamp, EntryKind.START, changes, texts=texts, branches=(branch,))
+    return record(story, stamp, EntryKind.START, changes, texts=texts, branches=(branch,))
 
 
 def add(story: Story, stamp: Stamp, text: str, *, passage_id: PassageId | None = None) -> Step:
@@ -198,7 +198,7 @@ def pick(story: Story, stamp: Stamp, passage_id: PassageId) -> Step:
     alternates = frozenset(tree.alternates(story, head.id))
     if not any(passage.id in alternates for passage in tree.path(story, passage_id)):
         raise StaleError
-    return _record(story, stamp, EntryKind.PICK, [_head_change(story, passage_id)])
+    return record(story, stamp, EntryKind.PICK, [head_change(story, passage_id)])
 
 
 def edit(story: Story, stamp: Stamp, passage_id: PassageId, text: str) -> Step:
@@ -214,7 +214,7 @@ def edit(story: Story, stamp: Stamp, passage_id: PassageId, text: str) -> Step:
     new_text = Text(stamp.new_id(), _require_words(text).strip())
     revision = Revision(new_text.id, stamp.author.id, stamp.at)
     revised = replace(passage, revisions=(*passage.revisions, revision))
-    return _record(
+    return record(
         replace(story, passages={**story.passages, passage_id: revised}),
         stamp,
         EntryKind.EDIT,
@@ -239,14 +239,14 @@ def undo(story: Story, stamp: Stamp, n: int = 1) -> Step:
         if not turn:
             break
         for entry in reversed(turn):
-            state = _move(
+            state = move(
                 state, ((change.pointer, change.key, change.before) for change in entry.changes)
             )
         undone.extend(entry.id for entry in turn)
-        state = _flag(state, frozenset(entry.id for entry in turn), is_undone=True)
+        state = flag(state, frozenset(entry.id for entry in turn), is_undone=True)
     if not undone:
         raise NothingToUndoError
-    return Step(story=_touch(state, stamp), undone=tuple(undone))
+    return Step(story=touch(state, stamp), undone=tuple(undone))
 
 
 def redo(story: Story, stamp: Stamp, n: int = 1) -> Step:
@@ -264,14 +264,14 @@ def redo(story: Story, stamp: Stamp, n: int = 1) -> Step:
         if not turn:
             break
         for entry in turn:
-            state = _move(
+            state = move(
                 state, ((change.pointer, change.key, change.after) for change in entry.changes)
             )
         redone.extend(entry.id for entry in turn)
-        state = _flag(state, frozenset(entry.id for entry in turn), is_undone=False)
+        state = flag(state, frozenset(entry.id for entry in turn), is_undone=False)
     if not redone:
         raise NothingToRedoError
-    return Step(story=_touch(state, stamp), redone=tuple(redone))
+    return Step(story=touch(state, stamp), redone=tuple(redone))
 
 
 def end(story: Story, stamp: Stamp) -> Step:
@@ -281,7 +281,7 @@ def end(story: Story, stamp: Stamp) -> Step:
         StoryEndedError: it has ended already.
     """
     _require_writing(story)
-    return _record(
+    return record(
         story,
         stamp,
         EntryKind.END,
@@ -297,7 +297,7 @@ def reopen(story: Story, stamp: Stamp) -> Step:
     """
     if _require_present(story).status is not StoryStatus.ENDED:
         raise InvalidInputError(reason=N_("this story has not ended."))
-    return _record(
+    return record(
         story,
         stamp,
         EntryKind.REOPEN,
@@ -314,7 +314,7 @@ def rename(story: Story, stamp: Stamp, title: str) -> Step:
     _require_present(story)
     text = Text(stamp.new_id(), " ".join(_require_words(title).split()))
     change = Change(Pointer.TITLE, 0, story.title_id, text.id)
-    return _record(story, stamp, EntryKind.RENAME, [change], texts=(text,))
+    return record(story, stamp, EntryKind.RENAME, [change], texts=(text,))
 
 
 def set_concept(story: Story, stamp: Stamp, concept: Concept) -> Step:
@@ -328,7 +328,7 @@ def set_concept(story: Story, stamp: Stamp, concept: Concept) -> Step:
         title_text = Text(stamp.new_id(), title)
         texts.append(title_text)
         changes.append(Change(Pointer.TITLE, 0, story.title_id, title_text.id))
-    return _record(story, stamp, EntryKind.CONCEPT, changes, texts=texts)
+    return record(story, stamp, EntryKind.CONCEPT, changes, texts=texts)
 
 
 def create_branch(story: Story, stamp: Stamp, name: str) -> Step:
@@ -343,7 +343,7 @@ def create_branch(story: Story, stamp: Stamp, name: str) -> Step:
     if any(branch.name.casefold() == wanted.casefold() for branch in story.branches.values()):
         raise InvalidInputError(reason=N_("a branch has that name already."))
     branch = Branch(id=stamp.new_id(), name=wanted, head_id=tree.head_id(story))
-    return _record(
+    return record(
         replace(story, branches={**story.branches, branch.id: branch}),
         stamp,
         EntryKind.BRANCH,
@@ -364,7 +364,7 @@ def switch_branch(story: Story, stamp: Stamp, branch_id: BranchId) -> Step:
     if branch_id == story.active_branch_id:
         raise InvalidInputError(reason=N_("the story is on that branch already."))
     change = Change(Pointer.ACTIVE_BRANCH, 0, story.active_branch_id, branch_id)
-    return _record(story, stamp, EntryKind.SWITCH, [change])
+    return record(story, stamp, EntryKind.SWITCH, [change])
 
 
 def _require_present(story: Story) -> Story:
@@ -417,117 +417,12 @@ def _append(
         revisions=(Revision(text.id, stamp.author.id, stamp.at),),
         provenance=provenance,
     )
-    return _record(
+    return record(
         replace(story, passages={**story.passages, new_id: passage}),
         stamp,
         entry_kind,
-        [_head_change(story, new_id), *changes],
+        [head_change(story, new_id), *changes],
         turn_id=turn_id,
         texts=(text,),
         passages=(passage,),
     )
-
-
-def _head_change(story: Story, after: PassageId) -> Change:
-    return Change(Pointer.HEAD, story.active_branch_id, tree.head_id(story), after)
-
-
-def _record(
-    story: Story,
-    stamp: Stamp,
-    kind: EntryKind,
-    changes: Sequence[Change],
-    *,
-    turn_id: EntryId | None = None,
-    texts: Sequence[Text] = (),
-    passages: Sequence[Passage] = (),
-    revisions: Sequence[tuple[PassageId, Revision]] = (),
-    branches: Sequence[Branch] = (),
-) -> Step:
-    """Write the entry, keep the new texts and the author, move the pointers."""
-    entry_id = stamp.new_id()
-    joined = turn_id if turn_id is not None and _can_join(story, turn_id) else entry_id
-    entry = Entry(
-        id=entry_id,
-        seq=story.journal[-1].seq + 1 if story.journal else 1,
-        turn_id=joined,
-        kind=kind,
-        author_id=stamp.author.id,
-        at=stamp.at,
-        changes=tuple(changes),
-        key=stamp.key,
-    )
-    abandoned = tuple(old.id for old in story.journal if old.is_undone and not old.is_abandoned)
-    overtaken = frozenset(abandoned)
-    journal = tuple(
-        replace(old, is_abandoned=True) if old.id in overtaken else old for old in story.journal
-    )
-    is_known = story.authors.get(stamp.author.id) == stamp.author
-    state = replace(
-        story,
-        texts={**story.texts, **{text.id: text for text in texts}},
-        authors=story.authors if is_known else {**story.authors, stamp.author.id: stamp.author},
-        journal=(*journal, entry),
-    )
-    state = _move(state, ((change.pointer, change.key, change.after) for change in changes))
-    return Step(
-        story=_touch(state, stamp),
-        entries=(entry,),
-        texts=tuple(texts),
-        passages=tuple(passages),
-        revisions=tuple(revisions),
-        branches=tuple(branches),
-        authors=() if is_known else (stamp.author,),
-        abandoned=abandoned,
-    )
-
-
-def _can_join(story: Story, turn_id: EntryId) -> bool:
-    """Tell whether a turn is done and nothing else moved its pointers since it began."""
-    own = [entry for entry in story.journal if entry.turn_id == turn_id and not entry.is_undone]
-    if not own:
-        return False
-    pointers = {(change.pointer, change.key) for entry in own for change in entry.changes}
-    return not any(
-        (change.pointer, change.key) in pointers
-        for entry in story.journal
-        if entry.seq > own[0].seq and entry.turn_id != turn_id and not entry.is_undone
-        for change in entry.changes
-    )
-
-
-def _move(story: Story, moves: Iterable[tuple[Pointer, int, int | None]]) -> Story:
-    for pointer, key, value in moves:
-        match pointer:
-            case Pointer.HEAD:
-                branch = replace(story.branches[key], head_id=value)
-                story = replace(story, branches={**story.branches, key: branch})
-            case Pointer.REVISION if value is not None:
-                passage = replace(story.passages[key], text_id=value)
-                story = replace(story, passages={**story.passages, key: passage})
-            case Pointer.TITLE:
-                story = replace(story, title_id=value)
-            case Pointer.CONCEPT:
-                story = replace(story, concept_id=value)
-            case Pointer.STATUS if value is not None:
-                story = replace(story, status=StoryStatus(value))
-            case Pointer.ACTIVE_BRANCH if value is not None:
-                story = replace(story, active_branch_id=value)
-            case _:
-                msg = f"{pointer} cannot move to {value}"
-                raise AssertionError(msg)
-    return story
-
-
-def _flag(story: Story, entry_ids: frozenset[EntryId], *, is_undone: bool) -> Story:
-    return replace(
-        story,
-        journal=tuple(
-            replace(entry, is_undone=is_undone) if entry.id in entry_ids else entry
-            for entry in story.journal
-        ),
-    )
-
-
-def _touch(story: Story, stamp: Stamp) -> Story:
-    return replace(story, version=story.version + 1, updated_at=stamp.at)
