@@ -9,7 +9,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,13 +95,13 @@ def _existing(url: str) -> Path:
 
 def _copy(source: Path, target: Path, *, should_overwrite: bool) -> int:
     target = target.expanduser().absolute()
-    if target.exists():
-        if target.samefile(source):
-            raise StorageError(reason=_SAME)
-        if not should_overwrite:
-            raise StorageError(reason=_EXISTS)
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
     try:
+        if target.exists():
+            if target.samefile(source):
+                raise StorageError(reason=_SAME)
+            if not should_overwrite:
+                raise StorageError(reason=_EXISTS)
         target.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         with translated():
@@ -113,7 +113,8 @@ def _copy(source: Path, target: Path, *, should_overwrite: bool) -> int:
     except OSError as error:
         raise StorageError(reason=_FOLDER) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
     return size_bytes
 
 

@@ -1,11 +1,15 @@
 """One transaction as the repositories see it.
 
-Invariant: whatever fails here leaves as a ``RoundtaleError``.
+Invariants:
+    - Whatever fails here leaves as a ``RoundtaleError``.
+    - A task may be cancelled between two statements, never within one: a driver that
+      was interrupted leaves its connection behind, open and holding the lock.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,7 +18,28 @@ from bot.errors import InvalidInputError
 from bot.storage.failures import BROKEN_TEXT, translated
 
 AnyRow = sa.Row[*tuple[Any, ...]]
+_Result = TypeVar("_Result")
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+
+async def uninterrupted(operation: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run an operation to its end even when the task is cancelled meanwhile.
+
+    Raises:
+        CancelledError: the task was cancelled; the operation is over by now.
+    """
+    task = asyncio.ensure_future(operation)
+    cancellation: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancellation = error
+    if cancellation is not None:
+        if not task.cancelled():
+            task.exception()  # seen: the cancellation is what is told
+        raise cancellation
+    return task.result()
 
 
 class Session:
@@ -37,7 +62,7 @@ class Session:
         """Run one statement, or the same for many parameters; none for an empty list."""
         try:
             with translated():
-                return await self._connection.execute(statement, parameters)
+                return await uninterrupted(self._connection.execute(statement, parameters))
         except UnicodeEncodeError as error:
             raise InvalidInputError(reason=BROKEN_TEXT) from error
 
@@ -61,4 +86,4 @@ class Session:
     async def commit(self) -> None:
         """Make everything since the beginning durable."""
         with translated():
-            await self._connection.commit()
+            await uninterrupted(self._connection.commit())

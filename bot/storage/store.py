@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.errors import StorageError
 from bot.storage import failures, schema
@@ -24,7 +24,7 @@ from bot.storage.engines import Access, create_engine, database_path, prepare_fi
 from bot.storage.failures import translated
 from bot.storage.jobs import SqlJobs
 from bot.storage.messages import SqlInbox, SqlOutbox
-from bot.storage.session import Session
+from bot.storage.session import Session, uninterrupted
 from bot.storage.settings import SqlDrafts, SqlSettings
 from bot.storage.stories import SqlStories
 from bot.story.ports import (
@@ -161,8 +161,8 @@ class SqlStore(Store):
 
     async def aclose(self) -> None:
         """Close every connection; SQLite folds its log into the file with the last one."""
-        await self._readers.dispose()
-        await self._writer.dispose()
+        await uninterrupted(self._readers.dispose())
+        await uninterrupted(self._writer.dispose())
 
     def read(self) -> AbstractAsyncContextManager[UnitOfWork]:
         """Open a unit for reading: one snapshot, beside the writer."""
@@ -193,8 +193,23 @@ class SqlStore(Store):
 
     @asynccontextmanager
     async def _unit(self, engine: AsyncEngine, *, is_writable: bool) -> AsyncIterator[UnitOfWork]:
-        with translated():
-            async with engine.connect() as connection:
-                if is_writable:
-                    await connection.begin()
-                yield SqlUnitOfWork(Session(connection, self._now), is_writable=is_writable)
+        connection = engine.connect()
+        try:
+            with translated():
+                await uninterrupted(_start(connection, is_writable=is_writable))
+            yield SqlUnitOfWork(Session(connection, self._now), is_writable=is_writable)
+        finally:
+            with translated():
+                await uninterrupted(_close(connection))
+
+
+async def _start(connection: AsyncConnection, *, is_writable: bool) -> None:
+    await connection.start()
+    if is_writable:
+        await connection.begin()
+
+
+async def _close(connection: AsyncConnection) -> None:
+    """Roll back what was not committed and give the connection back to its pool."""
+    if connection.sync_connection is not None:
+        await connection.close()

@@ -190,8 +190,14 @@ class SqlStories(StoryRepository):
     async def _add_authors(self, authors: Iterable[Author]) -> None:
         found = [rows.author_row(author) for author in authors]
         if found:
-            insert = sqlite.insert(t.authors).on_conflict_do_nothing(index_elements=["id"])
-            await self._session.execute(insert, found)
+            upsert = sqlite.insert(t.authors)
+            upsert = upsert.on_conflict_do_update(
+                index_elements=["id"],
+                set_={"name": upsert.excluded.name},
+                # Whoever was forgotten stays so, whatever an old copy of the story says.
+                where=t.authors.c.name != "",
+            )
+            await self._session.execute(upsert, found)
 
     async def _write_news(self, step: Step) -> None:
         """Insert what is new, parents before children."""
