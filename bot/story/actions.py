@@ -25,7 +25,7 @@ from bot.errors import (
 )
 from bot.locales import N_
 from bot.story import tree
-from bot.story.concept import concept_to_json
+from bot.story.concept_fields import concept_to_json
 from bot.story.journal import Stamp, flag, head_change, move, record, touch
 from bot.story.model import (
     AuthorKind,

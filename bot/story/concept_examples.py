@@ -41,8 +41,8 @@ EXAMPLES: tuple[Example, ...] = (
         theme="envy between old friends",
         cast=(("Inspector Vale", "a patient policeman"), ("Lady Crewe", "a hostess with debts")),
         plot=(
-            "the lights go out and the painting is gone",
-            "Inspector Vale learns that Lady Crewe had sold it already",
+            "Inspector Vale is called when the lights go out and the painting is gone",
+            "Lady Crewe admits that she had sold it already",
             "the thief turns out to have stolen a copy",
         ),
         title="Nine for Dinner",
@@ -119,7 +119,7 @@ EXAMPLES: tuple[Example, ...] = (
         theme="people who believe what they like",
         cast=(("Barnaby", "a donkey of few words"), ("Mrs Plum", "his tireless secretary")),
         plot=(
-            "a printing mistake puts Barnaby on the ballot",
+            "Barnaby is put on the ballot by a printing mistake",
             "Mrs Plum explains his silence as wisdom",
             "the town is run better than ever before",
         ),

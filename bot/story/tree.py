@@ -7,7 +7,7 @@ damaged tree.
 import re
 from dataclasses import replace
 
-from bot.story.concept import concept_from_json
+from bot.story.concept_fields import concept_from_json
 from bot.story.model import (
     Author,
     Concept,
