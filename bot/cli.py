@@ -86,16 +86,16 @@ def _root(
 @app.command()
 def run() -> None:
     """Start the Discord bot with the settings of .env; SIGTERM or Ctrl-C ends it gently."""
-    from bot.app import run_discord  # noqa: PLC0415 -- loads discord.py and SQLAlchemy
-    from bot.telemetry import configure_logging  # noqa: PLC0415 -- loads structlog
-
     settings = _load()
-    configure_logging(settings.log_level, settings.log_format)
     if settings.token is None:
         raise ConfigurationError(
             setting="DISCORD_TOKEN",
             reason=N_("is missing; put your bot's token into .env (play works without one)"),
         )
+    from bot.app import run_discord  # noqa: PLC0415 -- loads discord.py and SQLAlchemy
+    from bot.telemetry import configure_logging  # noqa: PLC0415 -- loads structlog
+
+    configure_logging(settings.log_level, settings.log_format)
     raise SystemExit(asyncio.run(run_discord(settings)))
 
 
@@ -264,7 +264,7 @@ def db_backup(
     """Write a consistent copy of the database while the bot goes on."""
     from bot.storage import backup  # noqa: PLC0415 -- loads SQLAlchemy
 
-    asyncio.run(backup(_load().database_url, target, overwrite=force))
+    asyncio.run(backup(_load().database_url, target, should_overwrite=force))
     typer.echo(Words(_locale())(N_("Written to {path}."), path=target))
 
 
@@ -276,7 +276,7 @@ def db_check() -> None:
     words = Words(_locale())
     found = asyncio.run(check(_load().database_url))
     for problem in found.problems:
-        typer.secho(problem, err=True, fg=typer.colors.RED)
+        typer.secho(words(problem.message, **problem.data), err=True, fg=typer.colors.RED)
     if not found.problems:
         typer.echo(
             words(

@@ -191,7 +191,7 @@ class Doctor:
             return Finding(
                 subject,
                 Mark.BAD,
-                "; ".join(report.problems[:3]),
+                "; ".join(words(p.message, **p.data) for p in report.problems[:3]),
                 words(N_("Restore a backup (roundtale db backup makes them).")),
             )
         return Finding(

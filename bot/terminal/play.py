@@ -26,7 +26,7 @@ from rich.text import Text
 from bot.errors import RoundtaleError
 from bot.locales import N_, Words
 from bot.policy.rights import Actor, Place
-from bot.story import tree
+from bot.story.narrative import narrative
 from bot.terminal import render
 from bot.terminal.commands import COMMANDS, parse
 from bot.terminal.session import Services, Session
@@ -177,7 +177,7 @@ async def play_batch(
                 status = 1
     story = await session.story()
     if story is not None:
-        console.print(Text(tree.prose(story)), soft_wrap=True)
+        console.print(Text(narrative(story)), soft_wrap=True)
     return status
 
 

@@ -29,7 +29,7 @@ class Bars:
         self._words = words
         self._tasks: dict[str, TaskID] = {}
 
-    def __call__(self, stage: str, done: int | None, total: int | None) -> None:
+    def report(self, stage: str, done: int | None, total: int | None) -> None:
         """Show that ``done`` of ``total`` (bytes or steps; None where unknown) are behind."""
         if stage not in self._tasks:
             for task in self._tasks.values():
@@ -37,6 +37,10 @@ class Bars:
                 self._progress.update(task, completed=finished, total=finished)
             self._tasks[stage] = self._progress.add_task(self._words(stage), total=total)
         self._progress.update(self._tasks[stage], completed=done or 0, total=total)
+
+    def close(self) -> None:
+        """Take the bars off the screen."""
+        self._progress.stop()
 
 
 @contextmanager

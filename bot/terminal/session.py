@@ -12,8 +12,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from bot.errors import InvalidInputError, NoStoryError, NotFoundError, UnknownCommandError
-from bot.export import FORMATS, export
+from bot.errors import InvalidInputError, NotFoundError, UnknownCommandError
+from bot.export import export
 from bot.locales import N_, Words
 from bot.policy.rights import Actor, Place
 from bot.service.api import Receipt, ReceiptKind
@@ -388,18 +388,3 @@ def _read_limited(path: Path) -> bytes:
     if len(data) > MAX_IMPORT_BYTES:
         raise InvalidInputError(reason=f"> {MAX_IMPORT_BYTES} bytes")
     return data
-
-
-async def require_story(session: Session) -> Story:
-    """Return the open story.
-
-    Raises:
-        NoStoryError: none is open.
-    """
-    story = await session.story()
-    if story is None:
-        raise NoStoryError
-    return story
-
-
-__all__ = ["FORMATS", "Services", "Session", "require_story"]
