@@ -201,6 +201,62 @@ def _genre_of(concept: Concept, seed: int) -> str:
 
 
 _PLACING = frozenset({"at", "from", "in", "into", "near", "of", "on", "outside", "through", "to"})
+_NAME_INSIDE = re.compile(r"([a-z]+),? ([A-Z][a-z]{2,})\b")
+# A name that begins a sentence is followed by what they do or are: "Mira finds", "Mira, a".
+_NAME_FIRST = re.compile(r"(?:^|[.!?] )([A-Z][a-z]{2,})(?= [a-z]+s\b|, (?:an?|the|who) )")
+_NO_NAMES = frozenset(
+    [
+        "all",
+        "always",
+        "another",
+        "anybody",
+        "anyone",
+        "both",
+        "death",
+        "each",
+        "every",
+        "everybody",
+        "everyone",
+        "everything",
+        "her",
+        "here",
+        "his",
+        "its",
+        "life",
+        "love",
+        "magic",
+        "many",
+        "most",
+        "nobody",
+        "none",
+        "nothing",
+        "one",
+        "once",
+        "our",
+        "people",
+        "she",
+        "some",
+        "somebody",
+        "someone",
+        "something",
+        "sometimes",
+        "that",
+        "the",
+        "their",
+        "there",
+        "they",
+        "this",
+        "those",
+        "time",
+        "two",
+        "what",
+        "when",
+        "where",
+        "who",
+        "with",
+        "you",
+    ]
+)
 
 
 def _two_names(concept: Concept, seed: int) -> tuple[str, str]:
@@ -212,9 +268,15 @@ def _two_names(concept: Concept, seed: int) -> tuple[str, str]:
 
 
 def _names_in(premise: str) -> list[str]:
-    """Return capitalised words within sentences, but for places ("on Mars")."""
-    found = re.findall(r"([a-z]+),? ([A-Z][a-z]{2,})\b", premise)
-    return list(dict.fromkeys(name for before, name in found if before not in _PLACING))
+    """Return the people's names in a premise as far as their spelling shows them."""
+    found = [
+        (match.start(2), match[2])
+        for match in _NAME_INSIDE.finditer(premise)
+        if match[1] not in _PLACING
+    ]
+    found.extend((match.start(1), match[1]) for match in _NAME_FIRST.finditer(premise))
+    names = dict.fromkeys(name for _, name in sorted(found))
+    return [name for name in names if name.casefold() not in _NO_NAMES]
 
 
 def _number(seed: int, salt: str) -> int:

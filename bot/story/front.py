@@ -28,8 +28,9 @@ class FrontWords:
         is_line: introduces a character whose line is a noun phrase; ``{name}``, ``{line}``.
         line: the same for any other line.
         name: the same without a line.
-        beat: what happens next, in a completion; ``{beat}``.
-        ending: the same where the story is to end.
+        chapter: the heading above the first words, in a completion: a model that
+            has read books takes up the narrative there.
+        ending: the heading above the last words where the story is to end.
         chat_task: opens the system message.
         chat_beat: what happens next, in a chat; ``{beat}``.
         chat_begin: asks for the first passage.
@@ -47,7 +48,7 @@ class FrontWords:
     is_line: str
     line: str
     name: str
-    beat: str
+    chapter: str
     ending: str
     chat_task: str
     chat_beat: str
@@ -77,8 +78,8 @@ ENGLISH = FrontWords(
     is_line="{name} is {line}.",
     line="{name}: {line}.",
     name="With {name}.",
-    beat="[Next: {beat}.]",
-    ending="[This is the last part of the story. Everything comes to its end.]",
+    chapter="Chapter One",
+    ending="The Last Chapter",
     chat_task=(
         "You write a story together with others. Each message is the next part of it. Go on exactly "
         "where the last part stops, in the same voice and tense, with one or two paragraphs. Write "
@@ -111,8 +112,8 @@ CHINESE = FrontWords(
     is_line="{name}是{line}。",
     line="{name}：{line}。",
     name="主角：{name}。",
-    beat="（接下来：{beat}。）",
-    ending="（这是故事的最后一段，一切都有了结局。）",
+    chapter="第一章",
+    ending="最后一章",
     chat_task=(
         "你和大家一起写一个故事。每条消息都是故事的下一段。请从上一段停下的地方接着写，"
         "保持同样的口吻，写一到两段。只写故事本身，不要标题、提问或说明。"
@@ -140,8 +141,8 @@ def words_for(concept: Concept, first_text: str) -> FrontWords:
     return ENGLISH
 
 
-def describe(concept: Concept, words: FrontWords) -> str:
-    """Return what a story is about, as natural prose."""
+def describe(concept: Concept, words: FrontWords, beat: str = "") -> str:
+    """Return what a story is about, and what happens in it now, as natural prose."""
     genre = concept.genre.strip()
     lead = words.genres.get(genre) or (
         words.any_genre.format(genre=genre) if genre else words.no_genre
@@ -154,6 +155,8 @@ def describe(concept: Concept, words: FrontWords) -> str:
     if concept.premise:
         sentences.append(_closed(" ".join(concept.premise.split()), words))
     sentences.extend(_introduce(member, words) for member in concept.cast)
+    if beat:
+        sentences.append(beat[0].upper() + beat[1:] + words.stop)
     return words.gap.join(sentences)
 
 

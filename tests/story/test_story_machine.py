@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from story_kit import ANN, BEN, Teller, pointers
 
-from bot.errors import UserError
 from bot.story import actions, tree
 from bot.story.actions import Stamp
 from bot.story.model import Author, Concept, Step, StoryStatus
@@ -116,9 +115,7 @@ class StoryMachine(RuleBasedStateMachine):
         others = [other for other in tree.alternates(story, head) if other != head]
         if others:
             chosen = data.draw(st.sampled_from(others))
-            target = data.draw(
-                st.sampled_from([chosen, tree.last_head_under(story, chosen)])
-            )
+            target = data.draw(st.sampled_from([chosen, tree.last_head_under(story, chosen)]))
             self._do(actions.pick(story, self._stamp(), target))
 
     @rule(data=st.data(), text=WORDS)
