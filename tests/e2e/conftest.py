@@ -1,0 +1,81 @@
+"""The real bot in a process of its own, over the project's stand-in of Discord."""
+
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.discord_server import BotProcess, DiscordServer
+from tests.support.tiny_model import write_tiny_model
+
+ROOT = Path(__file__).resolve().parents[2]
+
+StartBot = Callable[..., Awaitable[BotProcess]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder that loads in a moment and writes nonsense."""
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    write_tiny_model(folder)
+    return folder
+
+
+@pytest.fixture
+def bot_env(tiny_model: Path, tmp_path: Path) -> dict[str, str]:
+    """The settings of a bot that lives in the test's own folder."""
+    return {
+        "HF_HUB_OFFLINE": "1",
+        "HOME": str(tmp_path),
+        "ROUNDTALE_CACHE_DIR": str(tmp_path / "cache"),
+        "ROUNDTALE_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path / 'stories.sqlite'}",
+        "ROUNDTALE_MODEL": str(tiny_model),
+    }
+
+
+@pytest.fixture
+async def discord_server() -> AsyncIterator[DiscordServer]:
+    """Discord, empty: add guilds, channels and users."""
+    async with DiscordServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def start_bot(
+    discord_server: DiscordServer, bot_env: dict[str, str], tmp_path: Path
+) -> AsyncIterator[StartBot]:
+    """Start the bot and wait until it is ready; every call is one more run on the same data.
+
+    `env` adds settings, `ready=False` does not wait, crash_at, crash_nth and crash_when are those of
+    BotProcess. What still runs at the test's end is asked to end; a run that must be killed fails.
+    """
+    runs: list[BotProcess] = []
+
+    async def start(
+        env: dict[str, str] | None = None, *, ready: bool = True, **how: object
+    ) -> BotProcess:
+        bot = BotProcess(
+            discord_server,
+            env=bot_env | {"PYTHONPATH": str(ROOT)} | (env or {}),
+            cwd=tmp_path,
+            command=[sys.executable, "-m", "bot", "run"],
+            **how,  # type: ignore[arg-type] # the crash keywords, handed through
+        )
+        runs.append(await bot.start())
+        if ready:
+            await bot.wait_ready()
+        return bot
+
+    yield start
+    for bot in runs:
+        print(f"--- log of process {bot.pid} ---\n{bot.log[-8000:]}")  # noqa: T201 - pytest shows it with a failure
+    for bot in runs:
+        if bot.is_running:
+            await bot.stop()
