@@ -202,7 +202,7 @@ def model_list() -> None:
             words(known.notes),
         )
     for other in installed.values():
-        table.add_row(other.name, "✓", f"{other.bytes / 1e6:.0f} MB", "", str(other.path))
+        table.add_row(other.name, "✓", f"{other.size_bytes / 1e6:.0f} MB", "", str(other.path))
     _console().print(table)
 
 
@@ -221,7 +221,7 @@ def model_install(
             install(
                 name,
                 cache_dir=settings.cache_dir,
-                revision=revision or settings.model_revision,
+                revision=revision,
                 hub_timeout_s=settings.hub_timeout_s,
                 report=progress,
             )
