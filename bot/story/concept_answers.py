@@ -19,6 +19,10 @@ _PERSON = re.compile(
     r"(?i)^(an? |the )?([\w-]+ ){0,2}(wom[ae]n|m[ae]n|girl|boy|person|people|he|she|who)\b"
 )
 _ARTICLE = re.compile(r"(?i)^(an?|the|some|his|her) [a-z]")
+# "Bolt is a robot" says who somebody is; a beat says what happens.
+_NO_EVENT = re.compile(
+    r"(?i)^(\w+,? ){1,3}(is|was|are|were|has|had) (an?|the|no|two|very|got|been)\b(?! \w+ed\b)"
+)
 _CHARS = {
     ConceptField.TITLE: 60,
     ConceptField.THEME: 80,
@@ -27,6 +31,7 @@ _CHARS = {
     ConceptField.PLOT: 120,
 }
 _WORDS = {ConceptField.TITLE: (1, 9), ConceptField.THEME: (1, 11), ConceptField.SETTING: (2, 16)}
+_WRAPPING = " \"'\u201c\u201d\u2018-:;,"
 _CAST_LIMIT, _NAME_WORDS = 3, 3
 _BEATS = 3
 _LIKENESS = 0.6
@@ -108,16 +113,20 @@ def _parse_plot(line: str) -> tuple[str, ...] | None:
         return None
     beats = [_clean(ConceptField.PLOT, part) for part in parts[:_BEATS]]
     whole = tuple(beat for beat in beats if beat is not None)
-    if len(whole) < _BEATS or any(_is_copied(beat) or '"' in beat for beat in whole):
+    if len(whole) < _BEATS or any(map(_is_no_beat, whole)):
         return None
     if any(_are_alike(one, other) for i, one in enumerate(whole) for other in whole[:i]):
         return None
     return whole
 
 
+def _is_no_beat(text: str) -> bool:
+    return _is_copied(text) or '"' in text or _NO_EVENT.match(text) is not None
+
+
 def _clean(field: ConceptField, text: str) -> str | None:
     """Return a phrase without its wrapping; None where it is empty, too long, a copy or a loop."""
-    phrase = " ".join(text.split()).strip(" \"'\u201c\u201d-:;,").rstrip(".!;,").strip()
+    phrase = " ".join(text.split()).lstrip(_WRAPPING).rstrip(_WRAPPING + ".!")
     words = _words(phrase)
     if not any(letter.isalpha() for letter in phrase) or _DRIFT.search(phrase):
         return None

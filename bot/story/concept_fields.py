@@ -177,6 +177,6 @@ def known_genre(text: str) -> str | None:
     """Return the genre of the tables that a text names in some usual way."""
     wanted = " ".join(text.casefold().replace("-", " ").split()).strip(" .\"'")
     for name, genre in (*((genre, genre) for genre in GENRES), *GENRE_ALIASES.items()):
-        if wanted.removesuffix(" story") == name.replace("-", " "):
+        if name.replace("-", " ") in {wanted, wanted.removesuffix(" story")}:
             return genre
     return None

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -21,6 +22,7 @@ from bot.story.model import (
     Concept,
     EntryKind,
     Pointer,
+    Step,
     StoryStatus,
 )
 
@@ -144,8 +146,8 @@ def test_an_ending_ends_the_story_in_the_same_entry() -> None:
         teller.add("More.")
     with pytest.raises(StoryEndedError):
         teller.answer("More.")
-    teller.undo()
-    assert teller.story.status is StoryStatus.WRITING
+    reopened = teller.undo().story
+    assert reopened.status is StoryStatus.WRITING
     assert teller.lines() == []
 
 
@@ -319,7 +321,7 @@ def test_nothing_can_be_done_with_a_deleted_story() -> None:
     teller.turn("One.", "Two.")
     gone = replace(teller.story, status=StoryStatus.DELETED)
     stamp = teller.stamp()
-    for act in (
+    acts: list[Callable[[], Step]] = [
         lambda: actions.add(gone, stamp, "Text."),
         lambda: actions.retry(gone, stamp, "Text.", provenance(), passage_id=1),
         lambda: actions.undo(gone, stamp),
@@ -332,7 +334,8 @@ def test_nothing_can_be_done_with_a_deleted_story() -> None:
         lambda: actions.set_concept(gone, stamp, Concept()),
         lambda: actions.create_branch(gone, stamp, "x"),
         lambda: actions.switch_branch(gone, stamp, 1),
-    ):
+    ]
+    for act in acts:
         with pytest.raises(NoStoryError):
             act()
 
