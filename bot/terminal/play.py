@@ -78,10 +78,10 @@ class CommandCompleter(Completer):
                         command.name, start_position=-len(name), display_meta=command.help
                     )
             return
-        command = COMMANDS.get(name)
+        typed = COMMANDS.get(name)
         word = rest.rpartition(" ")[2]
-        if command is not None and word.startswith("-"):
-            for option in (*command.options, *command.flags):
+        if typed is not None and word.startswith("-"):
+            for option in (*typed.options, *typed.flags):
                 if f"--{option}".startswith(word):
                     yield Completion(f"--{option} ", start_position=-len(word))
 

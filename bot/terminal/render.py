@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.locales import N_, Words
+from bot.policy.settings import Effective, format_value
 from bot.story import tree
 from bot.story.context import Context
 from bot.story.model import AuthorKind, Concept, Passage, Story, StorySummary
@@ -109,6 +110,21 @@ def context(shown: Context, words: Words) -> RenderableType:
             parts.extend((Text(label, style="dim"), Padding(Text(part.text), (0, 0, 0, 2))))
     total = words(N_("{tokens} tokens in all"), tokens=shown.total_tokens)
     return Panel(Group(*parts), title=words(N_("What the model sees")), subtitle=total)
+
+
+def settings_table(rows: Sequence[Effective], words: Words) -> RenderableType:
+    """Return every setting with its value, where that comes from, and what it does."""
+    table = Table(box=None)
+    for heading in (N_("Setting"), N_("Value"), N_("From"), N_("What it does")):
+        table.add_column(words(heading))
+    for row in rows:
+        table.add_row(
+            row.setting.name,
+            Text(format_value(row.setting.name, row.value) or "-"),
+            str(row.source),
+            Text(words(row.setting.explanation)),
+        )
+    return table
 
 
 def help_table(words: Words) -> RenderableType:
