@@ -2,7 +2,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from story_kit import ANN, BEN, MODEL, Teller, pointers, provenance
 
 from bot.errors import (
     ConflictError,
@@ -25,6 +24,7 @@ from bot.story.model import (
     Step,
     StoryStatus,
 )
+from tests.story.story_kit import ANN, BEN, MODEL, Teller, pointers, provenance
 
 
 def test_start_gives_a_story_with_title_concept_main_branch_and_version_one() -> None:

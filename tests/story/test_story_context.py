@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from story_kit import Teller, count_letters, count_words
 
 from bot.errors import PinnedTooLargeError, PromptTooLongError
 from bot.story import actions, tree
@@ -19,6 +18,7 @@ from bot.story.context import (
     check_pinned,
 )
 from bot.story.model import CastMember, Concept
+from tests.story.story_kit import Teller, count_letters, count_words
 
 CONCEPT = Concept(
     title="The Last Lantern",

@@ -3,13 +3,13 @@ from dataclasses import dataclass
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from story_kit import ANN, BEN, Teller, pointers
 
 from bot.story import actions, tree
 from bot.story.actions import Stamp
 from bot.story.model import Author, Concept, Step, StoryStatus
 from bot.story.portable import to_portable
 from bot.story.portable_import import from_portable
+from tests.story.story_kit import ANN, BEN, Teller, pointers
 
 WORDS = st.text("abc .,!?\n\u3002\u4f60\u597d", min_size=1, max_size=12)
 AUTHORS = st.sampled_from([ANN, BEN])
@@ -218,5 +218,5 @@ class StoryMachine(RuleBasedStateMachine):
         assert [tree.text_of(step.story, p) for p in tree.path(step.story)] == self.teller.lines()
 
 
-StoryMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+StoryMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestStoryMachine = StoryMachine.TestCase

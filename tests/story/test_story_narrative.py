@@ -1,8 +1,8 @@
 # ruff: noqa: RUF001 -- Chinese punctuation is meant
 import pytest
-from story_kit import Teller
 
 from bot.story.narrative import ends_sentence, joint, narrative
+from tests.story.story_kit import Teller
 
 
 @pytest.mark.parametrize(

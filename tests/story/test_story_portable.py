@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from story_kit import ANN, BEN, Teller
 
 from bot.errors import InvalidInputError
 from bot.story import actions, tree
@@ -14,6 +13,7 @@ from bot.story.model import Author, AuthorKind, Concept, Step, StoryStatus
 from bot.story.portable import FORMAT, export_json, to_portable
 from bot.story.portable_import import from_portable, import_json
 from bot.story.portable_reader import MAX_BYTES
+from tests.story.story_kit import ANN, BEN, Teller
 
 IMPORTER = Author(77, AuthorKind.MEMBER, "Cleo", "discord", 5)
 

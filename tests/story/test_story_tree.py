@@ -1,10 +1,10 @@
 from dataclasses import replace
 
 import pytest
-from story_kit import ANN, MODEL, Teller
 
 from bot.story import actions, order, tree
 from bot.story.model import AuthorKind, Concept
+from tests.story.story_kit import ANN, MODEL, Teller
 
 
 def test_the_path_of_another_head_is_found() -> None:
