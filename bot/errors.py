@@ -165,6 +165,22 @@ class BusyError(UserError):
     message = N_("A passage is being written right now. Wait for it, or stop it with Undo.")
 
 
+class InboxFullError(BusyError):
+    """Too many words wait for the passage under way."""
+
+    code = "story.inbox_full"
+    message = N_(
+        "{waiting} turns wait here already for the passage that is being written. Send yours once it is done."
+    )
+
+
+class ClosingError(UserError):
+    """The bot is ending and takes nothing new."""
+
+    code = "closing"
+    message = N_("The bot is restarting, so nothing was added. Send it again in a minute.")
+
+
 class ConflictError(RoundtaleError):
     """Somebody else changed the story between load and commit; the caller retries."""
 

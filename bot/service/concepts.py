@@ -1,0 +1,412 @@
+"""The concept card: drafted from a wish and the model, changed at will, then begun.
+
+Invariants:
+    - What a member gave stays until they change it themselves; the rest is asked of
+      the model, and where it does not answer well or in time, taken from tables and
+      marked as invented.
+    - A card is a row that survives a restart; only its owner may touch it.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+
+from bot.engine.backend import Backend
+from bot.engine.types import GenerationRequest, PromptPart, SamplingParams
+from bot.errors import (
+    EngineError,
+    NotAllowedError,
+    NotFoundError,
+    ScreenedError,
+    UnknownCommandError,
+)
+from bot.locales import N_
+from bot.policy.rights import Actor, Place, Right
+from bot.policy.settings import Settings
+from bot.service.api import Receipt
+from bot.service.desk import Desk
+from bot.service.engine_holder import EngineHolder
+from bot.service.places import place_key, place_of
+from bot.service.settings import SettingsService
+from bot.service.stories import StoryService
+from bot.story.concept import (
+    ConceptField,
+    FieldValue,
+    Wish,
+    concept_from_json,
+    concept_of,
+    concept_to_json,
+    fallback,
+    field_prompt,
+    field_text,
+    missing_fields,
+    parse_field,
+    read_field,
+    with_field,
+)
+from bot.story.model import Concept
+from bot.story.ports import Clock, Draft, Store, UnitOfWork
+
+log = logging.getLogger(__name__)
+
+PATIENCE_S = 15.0
+_REROLL_TRIES = 4
+OTHER_FIELDS = ("premise", "opening")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftCard:
+    """A concept card as it stands.
+
+    Attributes:
+        id: the draft's.
+        concept: what the story will be about.
+        opening: its first words, if the member gave any.
+        invented: fields that came from tables, because the model had nothing good.
+        owner_user_id: the one member who may touch it.
+    """
+
+    id: int
+    concept: Concept
+    opening: str | None
+    invented: frozenset[str]
+    owner_user_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Card:
+    """A draft's body."""
+
+    concept: Concept
+    opening: str | None
+    invented: frozenset[str]
+    given: frozenset[str]
+    seed: int
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {
+                "concept": json.loads(concept_to_json(self.concept)),
+                "opening": self.opening,
+                "invented": sorted(self.invented),
+                "given": sorted(self.given),
+                "seed": self.seed,
+            },
+            ensure_ascii=False,
+        )
+
+    @classmethod
+    def from_json(cls, body: str) -> "_Card":
+        data = json.loads(body)
+        return cls(
+            concept=concept_from_json(json.dumps(data["concept"])),
+            opening=data["opening"],
+            invented=frozenset(data["invented"]),
+            given=frozenset(data["given"]),
+            seed=data["seed"],
+        )
+
+
+class ConceptService:
+    """Stage one of a story.
+
+    Args:
+        store: where cards are kept.
+        engine: who is asked for fields.
+        stories: begins the story.
+        settings: what holds where.
+        clock: the time.
+        new_id: gives cards their ids.
+        patience_s: how long all fields together may take.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        engine: EngineHolder,
+        *,
+        stories: StoryService,
+        settings: SettingsService,
+        clock: Clock,
+        new_id: Callable[[], int],
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._stories = stories
+        self._settings = settings
+        self._clock = clock
+        self._new_id = new_id
+        self._patience_s = patience_s
+        self._desk: Desk = stories.desk
+
+    async def draft(
+        self, actor: Actor, place: Place, wish: Wish, opening: str | None, *, key: str
+    ) -> DraftCard:
+        """Make a card of a wish; what it leaves open is found.
+
+        Args:
+            actor: whose card it will be.
+            place: where the story will live.
+            wish: what the member gave.
+            opening: the first words, if any.
+            key: of the interaction or message; the same key gives the same card.
+
+        Raises:
+            PinnedTooLargeError: what was given would crowd out the story.
+            ScreenedError: it holds what is not allowed here.
+        """
+        desk = self._desk
+        settings = await desk.admit(actor, place, Right.START)
+        words = desk.take_words(opening, settings) if opening else None
+        concept = desk.take_concept(concept_of(wish), settings)
+        desk.check_pinned(concept)
+        draft_id = self._stories.draft_of(key)
+        if draft_id is not None:
+            async with self._store.read() as unit:
+                known = await unit.drafts.get(draft_id)
+            if known is not None:
+                return _card_of(known)
+        missing = missing_fields(concept)
+        given = frozenset(field.value for field in ConceptField if field not in missing)
+        card = _Card(
+            concept=concept,
+            opening=words,
+            invented=frozenset(),
+            given=given,
+            seed=desk.new_seed(),
+        )
+        card = await self._fill(card, missing, settings)
+        row = Draft(
+            id=self._new_id(),
+            place=place_key(place),
+            guild_id=place.guild_id,
+            user_id=actor.user_id,
+            body=card.to_json(),
+            created_at=self._clock.now(),
+        )
+        async with self._store.write() as unit:
+            await unit.drafts.purge(self._clock.now() - self._desk.limits.card_life)
+            await unit.drafts.put(row)
+            await unit.commit()
+        self._stories.remember_draft(key, row.id)
+        return _card_of(row)
+
+    async def get(self, actor: Actor, draft_id: int) -> DraftCard:
+        """Return a card.
+
+        Raises:
+            NotFoundError: it was begun, or has expired.
+            NotAllowedError: it is somebody else's.
+        """
+        async with self._store.read() as unit:
+            return _card_of(await self._own(unit, actor, draft_id))
+
+    async def reroll(self, actor: Actor, draft_id: int, field: str | None) -> DraftCard:
+        """Find one field anew, or all that the member did not give.
+
+        Raises:
+            NotFoundError: it was begun, or has expired.
+            NotAllowedError: it is somebody else's.
+            UnknownCommandError: there is no such field.
+        """
+        desk = self._desk
+        async with self._store.read() as unit:
+            row = await self._own(unit, actor, draft_id)
+            place = await place_of(unit, row.place, row.guild_id)
+        settings = await desk.admit(actor, place, Right.START)
+        old = _Card.from_json(row.body)
+        wanted = (
+            tuple(one for one in ConceptField if one.value not in old.given)
+            if field is None
+            else (_field(field),)
+        )
+        card = replace(old, given=old.given - {one.value for one in wanted})
+        for _ in range(_REROLL_TRIES):
+            # Another seed may give the same words; a click must change something.
+            card = replace(card, seed=desk.new_seed())
+            emptied = card
+            for one in wanted:
+                emptied = replace(emptied, concept=_without(emptied.concept, one))
+            filled = await self._fill(emptied, wanted, settings)
+            if not wanted or filled.concept != old.concept:
+                card = filled
+                break
+        else:
+            card = old
+        return await self._save(actor, row, card)
+
+    async def edit(self, actor: Actor, draft_id: int, changes: Mapping[str, str]) -> DraftCard:
+        """Change fields by hand: title, genre, theme, setting, cast, plot, premise, opening.
+
+        An empty value empties the field.
+
+        Raises:
+            NotFoundError: it was begun, or has expired.
+            NotAllowedError: it is somebody else's.
+            UnknownCommandError: there is no such field.
+            PinnedTooLargeError: the concept would crowd out the story.
+        """
+        desk = self._desk
+        async with self._store.read() as unit:
+            row = await self._own(unit, actor, draft_id)
+            place = await place_of(unit, row.place, row.guild_id)
+        settings = await desk.admit(actor, place, Right.START)
+        card = _Card.from_json(row.body)
+        concept, opening = card.concept, card.opening
+        touched: set[str] = set()
+        for name, value in changes.items():
+            if name == "premise":
+                concept = replace(concept, premise=value.strip())
+            elif name == "opening":
+                opening = desk.take_words(value, settings) if value.strip() else None
+            else:
+                field = _field(name)
+                if field_text(concept, field) == value:
+                    continue
+                concept = with_field(concept, field, read_field(field, value))
+                touched.add(field.value)
+        concept = desk.take_concept(concept, settings)
+        desk.check_pinned(concept)
+        return await self._save(
+            actor,
+            row,
+            replace(
+                card,
+                concept=concept,
+                opening=opening,
+                given=card.given | touched,
+                invented=card.invented - touched,
+            ),
+        )
+
+    async def begin(self, actor: Actor, place: Place, draft_id: int, *, key: str) -> Receipt:
+        """Begin the story of a card; the card is gone in the same commit.
+
+        Raises:
+            NotFoundError: it was begun already (by another press), or has expired.
+            NotAllowedError: it is somebody else's.
+            BusyError: the place's current story is being written.
+        """
+        receipt = await self._stories.receipt_of(place, key)
+        if receipt is not None:
+            return receipt
+        async with self._store.read() as unit:
+            card = _Card.from_json((await self._own(unit, actor, draft_id)).body)
+        return await self._stories.start(
+            actor, place, card.concept, card.opening, key=key, draft_id=draft_id
+        )
+
+    async def _own(self, unit: UnitOfWork, actor: Actor, draft_id: int) -> Draft:
+        row = await unit.drafts.get(draft_id)
+        if row is None or row.created_at < self._clock.now() - self._desk.limits.card_life:
+            raise NotFoundError(what=N_("That card"))
+        if row.user_id != actor.user_id:
+            raise NotAllowedError(reason=N_("this card is somebody else's."))
+        return row
+
+    async def _save(self, actor: Actor, row: Draft, card: _Card) -> DraftCard:
+        row = replace(row, body=card.to_json())
+        async with self._store.write() as unit:
+            await self._own(unit, actor, row.id)  # it may have been begun meanwhile
+            await unit.drafts.put(row)
+            await unit.commit()
+        return _card_of(row)
+
+    async def _fill(
+        self, card: _Card, wanted: tuple[ConceptField, ...], settings: Settings
+    ) -> _Card:
+        """Find fields: what the model says, else what the tables have."""
+        found = await self._ask_all(card, wanted)
+        invented = card.invented - {field.value for field in wanted}
+        concept = card.concept
+        for field in wanted:
+            value = found.get(field)
+            if value is not None:
+                candidate = with_field(concept, field, value)
+                try:
+                    concept = self._desk.take_concept(candidate, settings)
+                except ScreenedError:
+                    log.info("a field was screened", extra={"field": field.value})
+                else:
+                    continue
+            concept = with_field(concept, field, fallback(field, concept, card.seed))
+            invented |= {field.value}
+        return replace(card, concept=concept, invented=invented)
+
+    async def _ask_all(
+        self, card: _Card, wanted: tuple[ConceptField, ...]
+    ) -> dict[ConceptField, FieldValue]:
+        """Ask the model for all fields at once; what is not there in time is left out."""
+        if not wanted:
+            return {}
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._patience_s
+        try:
+            backend = await self._engine.get(self._patience_s)
+        except EngineError:
+            return {}
+        tasks = {
+            asyncio.create_task(self._ask(backend, field, card), name=f"ask {field}"): field
+            for field in wanted
+        }
+        try:
+            done, _ = await asyncio.wait(tasks, timeout=max(deadline - loop.time(), 0.0))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        found: dict[ConceptField, FieldValue] = {}
+        for task in done:
+            error = task.exception()
+            if error is not None:
+                log.warning("a field could not be asked for: %s", error)
+            elif (value := task.result()) is not None:
+                found[tasks[task]] = value
+        return found
+
+    async def _ask(self, backend: Backend, field: ConceptField, card: _Card) -> FieldValue | None:
+        prompt = field_prompt(field, card.concept, card.seed)
+        request = GenerationRequest(
+            prompt=[PromptPart(prompt.text)],
+            sampling=SamplingParams(temperature=prompt.temperature),
+            seed=card.seed,
+            max_tokens=prompt.max_tokens,
+            stop=prompt.stop,
+            owner="concepts",
+            timeout_s=self._patience_s,
+        )
+        text = ""
+        async with contextlib.aclosing(backend.stream(request)) as chunks:
+            async for chunk in chunks:
+                text = text[: len(text) - chunk.retract] + chunk.text
+        return parse_field(field, text)
+
+
+def _card_of(row: Draft) -> DraftCard:
+    card = _Card.from_json(row.body)
+    return DraftCard(
+        id=row.id,
+        concept=card.concept,
+        opening=card.opening,
+        invented=card.invented,
+        owner_user_id=row.user_id,
+    )
+
+
+def _field(name: str) -> ConceptField:
+    try:
+        return ConceptField(name)
+    except ValueError:
+        known = [*(field.value for field in ConceptField), *OTHER_FIELDS]
+        near = get_close_matches(name, known, n=1) or known
+        raise UnknownCommandError(given=name, near=", ".join(near)) from None
+
+
+def _without(concept: Concept, field: ConceptField) -> Concept:
+    empty: FieldValue = () if field in {ConceptField.CAST, ConceptField.PLOT} else ""
+    return with_field(concept, field, empty)

@@ -1,0 +1,157 @@
+"""From a story to a request: the context as the engine takes it, and how to sample.
+
+Invariant: the same job on the same story and settings gives the same request; tokens
+are counted by the model that writes.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from bot.engine.backend import Backend
+from bot.engine.types import GenerationRequest, PromptPart, SamplingParams
+from bot.policy.settings import Settings
+from bot.story import tree
+from bot.story.context import Context, ContextPart, Count, assemble
+from bot.story.model import EntryKind, PassageId, Story, StoryId, StoryStatus
+from bot.story.ports import Job, JobKind, UnitOfWork
+from bot.text.names import name_words
+from bot.text.passage import PassageMonitor
+from bot.text.sentences import warm_up
+
+if TYPE_CHECKING:
+    from bot.service.desk import Desk
+
+_MIN_TOKENS = 8
+"""Before so many tokens a base model may not end the text: it likes to end it at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """A request, and what must be remembered of how it came about.
+
+    Attributes:
+        request: for the engine.
+        anchor: the first passage in the context, for the next turn.
+        before: the end of the text that the passage goes on from.
+    """
+
+    request: GenerationRequest
+    anchor: PassageId | None
+    before: str
+
+
+def prompt_parts(parts: Sequence[ContextPart]) -> list[PromptPart]:
+    """Return a context's parts as the engine takes them."""
+    return [PromptPart(part.text, part.token_ids, part.tokenizer_hash, part.role) for part in parts]
+
+
+def counter(backend: Backend) -> Count:
+    """Return the yardstick for contexts: the tokens that the backend's model takes."""
+
+    def count(parts: Sequence[ContextPart]) -> int:
+        return backend.count_tokens(prompt_parts(parts))
+
+    return count
+
+
+def sampling_record(sampling: SamplingParams) -> Mapping[str, float | int]:
+    """Return sampling parameters by name, for a passage's record."""
+    record: dict[str, float | int] = asdict(sampling)
+    return record
+
+
+async def assemble_context(
+    desk: "Desk", backend: Backend, story: Story, settings: Settings, job: Job | None = None
+) -> Context:
+    """Put a story to the model; without a job, as the next turn would.
+
+    Raises:
+        PinnedTooLargeError: the concept crowds out the story.
+        PromptTooLongError: the passage alone fills the window.
+    """
+    async with desk.store.read() as unit:
+        anchor = await load_anchor(unit, story.id)
+    is_retry = job is not None and job.kind is JobKind.RETRY
+    info = backend.info
+    path = tree.path(story)
+    return await asyncio.to_thread(
+        assemble,
+        story,
+        count=counter(backend),
+        window_tokens=info.window_tokens,
+        reply_tokens=reply_tokens(settings, info.window_tokens),
+        budget_tokens=settings.context_tokens,
+        style=info.style.value,
+        tokenizer_hash=info.tokenizer_hash,
+        anchor=anchor,
+        is_ending=job is not None and (job.kind is JobKind.END or _rewrites_ending(story, job)),
+        passages=path[:-1] if is_retry else path,
+    )
+
+
+async def compose(
+    desk: "Desk", backend: Backend, job: Job, story: Story, settings: Settings
+) -> Prompt:
+    """Return the request for a job.
+
+    Raises:
+        PinnedTooLargeError: the concept crowds out the story.
+        PromptTooLongError: the passage alone fills the window.
+    """
+    context = await assemble_context(desk, backend, story, settings, job)
+    before = context.text
+    concept = tree.concept(story)
+    cast = " ".join(member.name for member in concept.cast)
+    bounds = settings.bounds(job.length)
+    await asyncio.to_thread(warm_up)
+    names = await asyncio.to_thread(name_words, before)
+    request = GenerationRequest(
+        prompt=prompt_parts(context.parts),
+        sampling=SamplingParams(**settings.sampling()),
+        seed=job.seed,
+        max_tokens=reply_tokens(settings, backend.info.window_tokens),
+        min_tokens=_MIN_TOKENS,
+        monitor=PassageMonitor(
+            min_chars=bounds.min_chars,
+            target_chars=bounds.target_chars,
+            max_chars=bounds.max_chars,
+            context_tail=before,
+        ),
+        exempt=names | frozenset(cast.split()),
+        owner=story.place,
+        cache_key=str(story.id),
+        timeout_s=desk.limits.generation_s,
+    )
+    return Prompt(request=request, anchor=context.anchor, before=before)
+
+
+def reply_tokens(settings: Settings, window_tokens: int) -> int:
+    """Return how many tokens a passage may take; never more than half of a small window."""
+    return min(settings.max_passage_tokens, max(window_tokens // 2, 1))
+
+
+async def load_anchor(unit: UnitOfWork, story_id: StoryId) -> PassageId | None:
+    """Return the first passage that the story's last context held; None while it held all."""
+    known = await unit.settings.fact(_anchor_name(story_id))
+    return int(known) if known else None
+
+
+async def save_anchor(unit: UnitOfWork, story_id: StoryId, anchor: PassageId | None) -> None:
+    """Keep it, in the commit of the passage that the context was for."""
+    if anchor != await load_anchor(unit, story_id):
+        await unit.settings.put_fact(_anchor_name(story_id), "" if anchor is None else str(anchor))
+
+
+def _anchor_name(story_id: StoryId) -> str:
+    return f"anchor:{story_id}"
+
+
+def _rewrites_ending(story: Story, job: Job) -> bool:
+    """Tell whether a retry replaces the passage that ended the story."""
+    return (
+        job.kind is JobKind.RETRY
+        and story.status is StoryStatus.ENDED
+        and any(entry.kind is EntryKind.END for entry in story.journal if not entry.is_undone)
+    )
