@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import aiosqlite
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.errors import StorageError
 from bot.storage import failures
+from bot.storage.driver import connect
 
 _OLDEST_SQLITE = (3, 37)  # STRICT tables
 READERS = 4
@@ -80,13 +82,14 @@ def create_engine(path: Path, access: Access, *, busy_timeout_s: float) -> Async
     """Return an engine for one kind of access; nothing is opened yet."""
     mode = "ro" if access is Access.READ_FILE else "rw"
     reads = access in (Access.READ, Access.READ_FILE)
+    uri = file_uri(path, mode)
+
+    async def open_connection() -> aiosqlite.Connection:
+        return await connect(uri, timeout_s=busy_timeout_s)
+
     engine = create_async_engine(
-        sa.URL.create(
-            "sqlite+aiosqlite",
-            database=f"file:{quote(str(path.resolve()))}",
-            query={"mode": mode, "uri": "true"},
-        ),
-        connect_args={"timeout": busy_timeout_s, "isolation_level": None},
+        sa.URL.create("sqlite+aiosqlite", database=str(path)),
+        async_creator=open_connection,
         pool_size=READERS if reads else 1,
         max_overflow=0,
         pool_timeout=busy_timeout_s,

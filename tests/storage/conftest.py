@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from storage_world import World
 
 from bot.storage import SqlStore
+from tests.storage.storage_world import World
 
 
 @pytest.fixture

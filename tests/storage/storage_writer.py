@@ -4,9 +4,8 @@ import asyncio
 import itertools
 import sys
 
-from storage_world import World, added, saved
-
 from bot.storage import SqlStore
+from tests.storage.storage_world import World, added, saved
 
 
 async def main(url: str) -> None:

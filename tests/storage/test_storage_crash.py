@@ -3,9 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from storage_world import loaded
-
 from bot.storage import SqlStore, check
+from tests.storage.storage_world import loaded
 
 WRITER = Path(__file__).with_name("storage_writer.py")
 

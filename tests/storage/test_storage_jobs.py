@@ -3,11 +3,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from storage_world import World, added
 
 from bot.errors import BusyError
 from bot.storage import SqlStore
 from bot.story.ports import Job, JobKind, JobStatus, UnitOfWork
+from tests.storage.storage_world import World, added
 
 
 async def _job(store: SqlStore, world: World, place: str = "p", **changes: Any) -> Job:

@@ -6,12 +6,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from storage_world import World, added, grow, loaded, saved
 
 from bot.errors import StorageError
 from bot.storage import SqlStore, backup, check, schema, upgrade
 from bot.story import actions
 from bot.story.model import Concept, Story
+from tests.storage.storage_world import World, added, grow, loaded, saved
 
 
 async def _story(store: SqlStore, world: World) -> Story:

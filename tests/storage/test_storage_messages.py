@@ -1,10 +1,9 @@
 from dataclasses import replace
 
-from storage_world import World, added, saved
-
 from bot.storage import SqlStore
 from bot.story.model import Author, AuthorKind
 from bot.story.ports import InboxItem, OutboxItem, OutboxStatus
+from tests.storage.storage_world import World, added, saved
 
 
 def _item(world: World, story_id: int, key: str, author: Author | None = None) -> InboxItem:

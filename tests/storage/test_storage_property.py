@@ -7,12 +7,12 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from storage_world import World, added, loaded, provenance, saved
 
 from bot.errors import UserError
 from bot.storage import SqlStore, check
 from bot.story import actions, tree
 from bot.story.model import Author, AuthorKind, Concept, Step, Story
+from tests.storage.storage_world import World, added, loaded, provenance, saved
 
 Act = Callable[[World, Story, int], Step]
 AUTHORS = (

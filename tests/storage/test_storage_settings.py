@@ -3,10 +3,9 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
-from storage_world import World
-
 from bot.storage import SqlStore
 from bot.story.ports import Draft, SettingRow
+from tests.storage.storage_world import World
 
 
 def _row(world: World, name: str, value: str, scope_id: int = 9) -> SettingRow:

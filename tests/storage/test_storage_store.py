@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
-from storage_world import World, added, grow, loaded, saved
 
 from bot.errors import ConflictError, RoundtaleError, StorageError
 from bot.storage import SqlStore, check
 from bot.storage.engines import READERS, database_path
 from bot.storage.failures import from_sqlalchemy, from_sqlite
 from bot.storage.session import uninterrupted
+from tests.storage.storage_world import World, added, grow, loaded, saved
 
 
 @pytest.fixture

@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import pytest
-from storage_world import World, added, grow, loaded, provenance, saved
+import sqlalchemy as sa
 
 from bot.errors import ConflictError, InvalidInputError
 from bot.storage import SqlStore, check
+from bot.storage import tables as t
+from bot.storage.store import SqlUnitOfWork
 from bot.story import actions, tree
 from bot.story.model import (
     Author,
@@ -14,6 +18,7 @@ from bot.story.model import (
     StorySummary,
 )
 from bot.story.ports import InboxItem, Job, JobKind, JobStatus
+from tests.storage.storage_world import World, added, grow, loaded, provenance, saved
 
 
 async def _titles(
@@ -349,3 +354,22 @@ async def test_an_author_is_stored_once_and_keeps_the_id(store: SqlStore, world:
     assert again == nameless == Author(50, AuthorKind.MEMBER, "Mirabel", "discord", 7)
     assert (elsewhere.id, model.id, same_model.id, other_model.id) == (53, 54, 54, 56)
     assert forgotten == still
+
+
+async def test_a_step_brings_an_authors_new_name_but_nobody_back(
+    store: SqlStore, world: World
+) -> None:
+    story = await added(store, world.start())
+    renamed = replace(world.mira, name="Mira B.")
+    story = await saved(store, story, actions.add(story, world.stamp(renamed), "Words."))
+    assert await loaded(store, story.id) == story
+    async with store.write() as unit:
+        forgotten = replace(world.mira, name="", user_id=None)
+        assert isinstance(unit, SqlUnitOfWork)
+        await unit._session.execute(sa.update(t.authors).values(name="", user_id=None))
+        await unit.commit()
+    again = replace(world.mira, name="Mira C.")
+    story = await saved(store, story, actions.add(story, world.stamp(again), "More."))
+    found = await loaded(store, story.id)
+    assert found is not None
+    assert found.authors == {world.mira.id: forgotten}
