@@ -183,8 +183,7 @@ def fallback(field: ConceptField, concept: Concept, seed: int) -> FieldValue:
             )
         case ConceptField.PLOT:
             beats = _choose(SKELETONS[genre], seed, field)
-            place = concept.setting or "this place"
-            return tuple(beat.format(hero=hero, friend=friend, place=place) for beat in beats)
+            return tuple(beat.format(hero=hero, friend=friend) for beat in beats)
         case ConceptField.TITLE:
             return _choose(TITLES[genre], seed, field).format(hero=hero)
 

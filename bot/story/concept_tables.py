@@ -1,7 +1,7 @@
 """Names, themes, settings, roles, plots and titles that serve where nobody gave one.
 
-Invariant: plain data. ``{hero}``, ``{friend}`` and ``{place}`` are the only
-placeholders, in plots alone; ``{hero}`` alone stands in titles. Every table has an entry for every genre in ``GENRES``.
+Invariant: plain data. ``{hero}`` and ``{friend}`` are the only placeholders, in plots
+alone; ``{hero}`` alone stands in titles. Every table has an entry for every genre in ``GENRES``.
 """
 
 from collections.abc import Mapping
@@ -275,7 +275,7 @@ ROLES: Mapping[str, tuple[tuple[str, str], ...]] = {
 SKELETONS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "fantasy": (
         (
-            "{hero} finds something in {place} that should not exist",
+            "{hero} finds something that should not exist",
             "{friend} reveals what using it will cost",
             "{hero} pays the price, and it is not the one they feared",
         ),
@@ -323,7 +323,7 @@ SKELETONS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     ),
     "horror": (
         (
-            "{hero} hears something in {place} that nobody else will speak of",
+            "{hero} hears something that nobody else will speak of",
             "{friend} warns {hero}, and is gone by morning",
             "{hero} opens the last door and understands the warning",
         ),
@@ -340,7 +340,7 @@ SKELETONS: Mapping[str, tuple[tuple[str, ...], ...]] = {
             "a secret nearly ends it, until one of them speaks first",
         ),
         (
-            "{friend} comes back to {place} after many years",
+            "{friend} comes back after many years",
             "{hero} finds the letter that never arrived",
             "they read it together, late but not too late",
         ),
@@ -364,14 +364,14 @@ SKELETONS: Mapping[str, tuple[tuple[str, ...], ...]] = {
             "the truth comes out at the worst moment, and turns out to be funnier",
         ),
         (
-            "everything in {place} is ready for an important guest",
+            "everything is ready for an important guest",
             "{hero} mistakes the wrong person for the guest",
             "the real guest has been watching all along, and enjoyed it",
         ),
     ),
     "historical": (
         (
-            "news reaches {place} that will change everything",
+            "{hero} hears news that will change everything",
             "{hero} hides {friend} at great risk",
             "the danger passes, and they part as different people",
         ),
