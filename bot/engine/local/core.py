@@ -1,0 +1,205 @@
+"""The engine's heart: requests in, steps, chunks out. It runs in one thread and waits for nothing.
+
+Invariants:
+    - Every submitted job ends with exactly one last event: a chunk with ``finish``, or an error.
+    - What happens to one request (not-a-number, a failing monitor, a failing step) ends
+      that request alone.
+    - ``step`` computes at most one token for each active request and one budget of prompt
+      tokens, so that whatever was asked meanwhile is heard soon.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from bot.engine.local.generation import Generation, Job, Next
+from bot.engine.local.loader import LoadedModel
+from bot.engine.local.runner import StepRunner
+from bot.engine.local.sampling import Sampler
+from bot.engine.local.scheduler import Scheduler
+from bot.engine.local.tokenizer import decode
+from bot.engine.local.worker import Event, Load
+from bot.engine.types import Chunk, FinishReason
+from bot.errors import EngineError, QueueFullError
+from bot.locales import N_
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class _Running:
+    generation: Generation
+    sampler: Sampler
+    text: list[int]  # prompt and generated tokens
+    prompt_length: int
+    place: int | None = None
+
+
+class EngineCore:
+    """Serve jobs with one model.
+
+    Args:
+        loaded: the model.
+        max_active: requests that share it.
+        max_waiting: requests that wait beyond those.
+        kv_cache_bytes: for keys and values that are kept.
+        clock: seconds, never going back.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        *,
+        max_active: int = 8,
+        max_waiting: int = 64,
+        kv_cache_bytes: int = 512 * 2**20,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._loaded = loaded
+        self._clock = clock
+        self._scheduler = Scheduler(max_active=max_active, max_waiting=max_waiting)
+        self._runner = StepRunner(loaded, kv_cache_bytes=kv_cache_bytes)
+        self._running: dict[int, _Running] = {}
+        self._suppressed = torch.tensor(loaded.suppressed_ids, dtype=torch.long)
+        self._ends = torch.tensor(sorted(loaded.end_ids), dtype=torch.long)
+        self._is_wordless: dict[int, bool] = {}
+        self._last_error: str | None = None
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a step is due."""
+        return self._scheduler.has_work
+
+    @property
+    def load(self) -> Load:
+        """How busy it is."""
+        return Load(self._scheduler.waiting, self._scheduler.active, self._last_error)
+
+    def submit(self, job: Job) -> list[Event]:
+        """Queue a job; refuse it where too many wait."""
+        request = job.request
+        deadline_s = None if request.timeout_s is None else job.submitted_at_s + request.timeout_s
+        generation = Generation(
+            job, decode=self._decode, end_ids=self._loaded.end_ids, clock=self._clock
+        )
+        if request.max_tokens < 1:
+            return [Event(job.id, generation.interrupt(FinishReason.LENGTH))]
+        try:
+            self._scheduler.submit(
+                job.id, owner=request.owner, known=len(job.prompt_ids), deadline_s=deadline_s
+            )
+        except QueueFullError as error:
+            return [Event(job.id, error)]
+        sampler = Sampler(
+            request.sampling,
+            seed=request.seed,
+            is_exempt=lambda token: token in job.exempt_ids or self._wordless(token),
+            suppressed_ids=self._suppressed,
+            end_ids=self._ends,
+        )
+        self._running[job.id] = _Running(
+            generation, sampler, list(job.prompt_ids), len(job.prompt_ids)
+        )
+        return []
+
+    def cancel(self, job_id: int) -> list[Event]:
+        """End a job; one that has ended already is left alone."""
+        if job_id not in self._running:
+            return []
+        return [self._end(job_id, FinishReason.CANCELLED)]
+
+    def step(self) -> list[Event]:
+        """Serve every active request once."""
+        events = [
+            self._end(job_id, FinishReason.DEADLINE)
+            for job_id in self._scheduler.expire(self._clock())
+        ]
+        for job_id in self._scheduler.admit():
+            running = self._running[job_id]
+            cached = self._runner.open(
+                job_id, running.generation.job.request.cache_key, running.text
+            )
+            self._scheduler.advance(job_id, cached)
+            running.generation.start(cached)
+        events += self._changed_places()
+        plan = self._scheduler.plan()
+        result = self._runner.run(
+            plan, {span.id: self._running[span.id].text for span in plan.spans}
+        )
+        events += [self._fail(job_id, error) for job_id, error in result.errors.items()]
+        for job_id, computed in result.computed.items():
+            self._scheduler.advance(job_id, computed)
+        for job_id, logits in result.logits.items():
+            event = self._take_token(job_id, logits)
+            if event is not None:
+                events.append(event)
+        return events
+
+    def _take_token(self, job_id: int, logits: torch.Tensor) -> Event | None:
+        """Draw a request's next token and follow what comes of it."""
+        running = self._running[job_id]
+        generation = running.generation
+        try:
+            token = running.sampler.draw(
+                logits,
+                generation.tokens,
+                attempt=generation.rewinds,
+                forbidden=generation.forbidden,
+                may_end=generation.may_end,
+            )
+            progress = generation.accept(token)
+        except EngineError as error:
+            return self._fail(job_id, error)
+        except Exception:  # a monitor is foreign code; only its own request pays
+            log.exception("a request failed after a token", extra={"request": job_id})
+            return self._fail(job_id, EngineError(reason=N_("its text could not be judged")))
+        if progress.next is Next.END:
+            self._forget(job_id, keeps=True)
+        elif progress.next is Next.REWIND:
+            del running.text[running.prompt_length :]
+            running.text += generation.tokens
+            # The last token is computed again: its logits are what the new one is drawn from.
+            computed = self._runner.rewind(job_id, len(running.text) - 1)
+            self._scheduler.rewind(job_id, known=len(running.text), computed=computed)
+        else:
+            running.text.append(token)
+            self._scheduler.extend(job_id)
+        return Event(job_id, progress.chunk) if progress.chunk is not None else None
+
+    def _changed_places(self) -> list[Event]:
+        events: list[Event] = []
+        for job_id, place in self._scheduler.places().items():
+            running = self._running[job_id]
+            if running.place != place:
+                running.place = place
+                events.append(Event(job_id, Chunk(queue_place=place)))
+        return events
+
+    def _end(self, job_id: int, reason: FinishReason) -> Event:
+        chunk = self._running[job_id].generation.interrupt(reason)
+        self._forget(job_id, keeps=True)
+        return Event(job_id, chunk)
+
+    def _fail(self, job_id: int, error: EngineError) -> Event:
+        self._last_error = error.code
+        self._forget(job_id, keeps=False)
+        return Event(job_id, error)
+
+    def _forget(self, job_id: int, *, keeps: bool) -> None:
+        self._scheduler.remove(job_id)
+        self._runner.close(job_id, keeps=keeps)
+        del self._running[job_id]
+
+    def _decode(self, ids: Sequence[int]) -> str:
+        return decode(self._loaded.tokenizer, ids)
+
+    def _wordless(self, token: int) -> bool:
+        """Whether a token is only punctuation, spaces or a part of a character."""
+        known = self._is_wordless.get(token)
+        if known is None:
+            known = not any(character.isalnum() for character in self._decode([token]))
+            self._is_wordless[token] = known
+        return known

@@ -1,0 +1,161 @@
+"""How the next token is drawn from the logits.
+
+Invariants:
+    - A draw depends on the logits, the request and (seed, position, attempt) alone: no
+      state is kept between draws, so that a request gives the same text in any company.
+    - With ``top_k`` set, the vocabulary is never sorted: a full-sort nucleus costs more
+      than a step of the model.
+"""
+
+import math
+import struct
+from collections.abc import Callable, Collection, Sequence
+from hashlib import blake2b
+
+import torch
+
+from bot.engine.types import SamplingParams
+from bot.errors import EngineError
+from bot.locales import N_
+
+_NUCLEUS_STEP = 1024  # how many of the likeliest are tried before the whole vocabulary is sorted
+
+
+def uniform(seed: int, position: int, attempt: int) -> float:
+    """Return the uniform number in [0, 1) that belongs to one draw.
+
+    Counter-based, in the manner of Salmon et al. 2011 ("Parallel random numbers: as easy
+    as 1, 2, 3"), with BLAKE2b (RFC 7693) as the mixing function: a microsecond a token,
+    and the same on every machine.
+
+    Args:
+        seed: the request's, 0 <= seed < 2**63.
+        position: the index of the generated token.
+        attempt: how often the text was rewound before.
+    """
+    digest = blake2b(struct.pack("<QQQ", seed, position, attempt), digest_size=8).digest()
+    bits: int = struct.unpack("<Q", digest)[0]
+    return (bits >> 11) * 2.0**-53  # 53 bits: every value is an exact double
+
+
+class Sampler:
+    """Draw the tokens of one request.
+
+    Args:
+        params: how.
+        seed: the request's.
+        is_exempt: whether a token is never held against the text when it repeats.
+        suppressed_ids: (n,) int64: never drawn.
+        end_ids: (n,) int64: the ends of text, not drawn before ``min_tokens``.
+    """
+
+    __slots__ = ("_end_ids", "_is_exempt", "_params", "_seed", "_suppressed_ids")
+
+    def __init__(
+        self,
+        params: SamplingParams,
+        *,
+        seed: int,
+        is_exempt: Callable[[int], bool],
+        suppressed_ids: torch.Tensor,
+        end_ids: torch.Tensor,
+    ) -> None:
+        self._params = params
+        self._seed = seed
+        self._is_exempt = is_exempt
+        self._suppressed_ids = suppressed_ids
+        self._end_ids = end_ids
+
+    def draw(
+        self,
+        logits: torch.Tensor,
+        generated: Sequence[int],
+        *,
+        attempt: int = 0,
+        forbidden: Collection[int] = (),
+        may_end: bool = True,
+    ) -> int:
+        """Return the next token.
+
+        Args:
+            logits: (V,), any float type, on the CPU; not changed.
+            generated: the request's tokens so far, without its prompt.
+            attempt: how often the text was rewound.
+            forbidden: tokens not to be drawn here.
+            may_end: whether an end of text may be drawn.
+
+        Raises:
+            EngineError: the logits are not numbers, or nothing may be drawn.
+        """
+        scores = logits.to(torch.float32, copy=True)
+        if bool(torch.isnan(scores).any()) or bool(torch.isposinf(scores).any()):
+            raise EngineError(reason=N_("it computed something that is not a number"))
+        self._adjust(scores, generated)
+        scores[self._suppressed_ids] = -math.inf
+        if not may_end:
+            scores[self._end_ids] = -math.inf
+        if forbidden:
+            scores[list(forbidden)] = -math.inf
+        if not math.isfinite(float(scores.max())):
+            raise EngineError(reason=N_("every possible next word is ruled out"))
+        if self._params.temperature == 0.0 or self._params.top_k == 1:
+            return int(scores.argmax())
+        return self._pick(scores, uniform(self._seed, len(generated), attempt))
+
+    def _adjust(self, scores: torch.Tensor, generated: Sequence[int]) -> None:
+        """Lower what was said lately, in place (Keskar et al. 2019, section 4.1)."""
+        params = self._params
+        if params.repetition_penalty != 1.0 and params.repetition_window and generated:
+            recent = set(generated[-params.repetition_window :])
+            ids = [token for token in recent if not self._is_exempt(token)]
+            if ids:
+                index = torch.tensor(ids)
+                said = scores[index]
+                penalty = params.repetition_penalty
+                scores[index] = torch.where(said > 0, said / penalty, said * penalty)
+        size = params.no_repeat_ngram
+        if size and len(generated) >= size:
+            begun = list(generated[len(generated) - size + 1 :])
+            repeats = [
+                generated[at + size - 1]
+                for at in range(len(generated) - size + 1)
+                if list(generated[at : at + size - 1]) == begun
+            ]
+            scores[repeats] = -math.inf
+
+    def _pick(self, scores: torch.Tensor, point: float) -> int:
+        """Draw by inverting the distribution function at a point in [0, 1)."""
+        params = self._params
+        scaled = scores / params.temperature
+        if params.top_k and params.top_k < scaled.numel():
+            values, ids = scaled.topk(params.top_k)
+            shares = torch.softmax(values.double(), dim=0)
+        elif params.top_p < 1.0:
+            values, ids, shares = self._head(scaled)
+        else:
+            shares = torch.softmax(scaled.double(), dim=0)
+            ids = None
+        if ids is not None and params.top_p < 1.0:
+            # The token that carries the sum over p still belongs to the nucleus.
+            before = shares.cumsum(0) - shares
+            shares = torch.where(before < params.top_p, shares, 0.0)
+        if params.min_p > 0.0:
+            shares = torch.where(shares < params.min_p * shares.max(), 0.0, shares)
+        sums = shares.cumsum(0)
+        # The last index with any share is the answer should rounding carry the point over.
+        index = int(torch.searchsorted(sums, point * float(sums[-1]), right=True))
+        last = int(shares.nonzero()[-1])
+        index = min(index, last)
+        return int(ids[index]) if ids is not None else index
+
+    def _head(self, scaled: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the likeliest tokens that hold the nucleus, with their shares of the whole."""
+        scaled = scaled.double()
+        total = torch.logsumexp(scaled, dim=0)
+        count = min(_NUCLEUS_STEP, scaled.numel())
+        values, ids = scaled.topk(count)
+        shares = torch.exp(values - total)
+        if float(shares.sum()) < self._params.top_p and count < scaled.numel():
+            values, ids = scaled.sort(descending=True)
+            shares = torch.exp(values - total)
+        return values, ids, shares
