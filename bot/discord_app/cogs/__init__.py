@@ -1,0 +1,1 @@
+"""The slash commands: they parse, call an act, and present."""

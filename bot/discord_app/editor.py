@@ -1,0 +1,146 @@
+"""When a channel's messages may be written: one writer a channel, the important first.
+
+Invariants:
+    - In one channel one write is under way at a time; who waits is served by
+      priority, then in order of arrival.
+    - Two edits of one message are at least the interval apart: the larger of 1.2 s
+      and a 25th of a second for every stream under way (50 requests a second are
+      Discord's limit for the whole bot; half of it is left for everything else).
+"""
+
+import asyncio
+import heapq
+import itertools
+import time
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from enum import IntEnum
+
+EDIT_INTERVAL_S = 1.2
+EDITS_PER_S = 25.0
+_REMEMBERED = 32  # messages of one channel whose last edit is kept in mind
+
+
+class Priority(IntEnum):
+    """Who goes first."""
+
+    FINAL = 0  # a passage's final version, a note, an error
+    GROWTH = 1  # a version that will be replaced
+    TIDY = 2  # buttons that are no longer the newest
+
+
+class Pace:
+    """How fast messages may be edited, for all channels together.
+
+    Args:
+        least_s: the shortest interval between two edits of a message, in seconds.
+        monotonic: a clock in seconds.
+    """
+
+    def __init__(
+        self,
+        least_s: float = EDIT_INTERVAL_S,
+        monotonic: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._least_s = least_s
+        self._monotonic = monotonic
+        self._wait = wait
+        self._streams = 0
+
+    def now(self) -> float:
+        """Return the clock in seconds."""
+        return self._monotonic()
+
+    async def sleep(self, delay_s: float) -> None:
+        """Wait."""
+        await self._wait(delay_s)
+
+    @property
+    def interval_s(self) -> float:
+        """The interval between two growing versions of a message."""
+        return max(self._least_s, self._streams / EDITS_PER_S)
+
+    @property
+    def least_s(self) -> float:
+        """The interval before a final version, which waits for nobody else's stream."""
+        return self._least_s
+
+    def open_stream(self) -> None:
+        """Count one more passage that grows."""
+        self._streams += 1
+
+    def close_stream(self) -> None:
+        """Count one less."""
+        self._streams -= 1
+
+
+class ChannelEditor:
+    """The order of writes in one channel."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._is_busy = False
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._arrivals = itertools.count()
+        self._edited_at: dict[int, float] = {}
+
+    @asynccontextmanager
+    async def turn(self, priority: Priority) -> AsyncIterator[None]:
+        """Hold the channel for one write."""
+        await self._take(priority)
+        try:
+            yield
+        finally:
+            self._pass_on()
+
+    async def _take(self, priority: Priority) -> None:
+        if not self._is_busy:
+            self._is_busy = True
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (priority, next(self._arrivals), turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._pass_on()  # the turn came at the moment of the cancellation
+            raise
+
+    def _pass_on(self) -> None:
+        while self._waiting:
+            _, _, turn = heapq.heappop(self._waiting)
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._is_busy = False
+
+    def wait_s(self, message_id: int, interval_s: float) -> float:
+        """Return how long an edit of a message must still wait, in seconds."""
+        edited_at = self._edited_at.get(message_id)
+        return 0.0 if edited_at is None else edited_at + interval_s - self._pace.now()
+
+    def note(self, message_id: int) -> None:
+        """Remember that a message was written now."""
+        self._edited_at.pop(message_id, None)
+        self._edited_at[message_id] = self._pace.now()
+        while len(self._edited_at) > _REMEMBERED:
+            del self._edited_at[next(iter(self._edited_at))]
+
+
+class Editors:
+    """One editor a channel, dropped when nobody writes there."""
+
+    def __init__(self, pace: Pace) -> None:
+        self.pace = pace
+        self._editors: weakref.WeakValueDictionary[int, ChannelEditor] = (
+            weakref.WeakValueDictionary()
+        )
+
+    def of(self, channel_id: int) -> ChannelEditor:
+        """Return the channel's editor."""
+        editor = self._editors.get(channel_id)
+        if editor is None:
+            editor = self._editors[channel_id] = ChannelEditor(self.pace)
+        return editor
