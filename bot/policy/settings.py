@@ -13,19 +13,8 @@ from types import MappingProxyType
 from typing import TypedDict, cast
 
 from bot.errors import InvalidInputError
-from bot.policy.registry import (
-    GROUP_TITLES,
-    REGISTRY,
-    Group,
-    Kind,
-    Scope,
-    Setting,
-    Value,
-    check_scope,
-    find_setting,
-    format_value,
-    parse,
-)
+from bot.policy.parsing import check_scope, find_setting, format_value, parse
+from bot.policy.registry import GROUP_TITLES, REGISTRY, Group, Kind, Scope, Setting, Value
 
 __all__ = [
     "GROUP_TITLES",

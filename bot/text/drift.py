@@ -47,7 +47,7 @@ LINE_RULES = (
     Rule("bold_label", r"\*\*[^*\n]{1,60}(?:\*\*\s*:|:\s*\*\*|\*\*\s*(?:\n|\Z))"),
     Rule(
         "placeholder",
-        r"\[(?:insert|your|add|end|the end|continued?|name|title|image|note|word)\b[^\]\n]*\]",
+        r"\[(?i:insert|your|add|end|the end|continued?|name|title|image|note|word)\b[^\]\n]*\]",
     ),
     Rule(
         "label",
@@ -140,7 +140,7 @@ SENTENCE_RULES = (
     ),
     Rule(
         "conclusion",
-        r"(?:In (?:conclusion|summary|short, (?:this|the) story)|To (?:summari[sz]e|sum up|conclude),|Overall, (?:this|the) (?:story|passage|text|tale|essay))\b",
+        r"(?:In (?:conclusion|summary|short, (?:this|the) story)|To (?:summari[sz]e|sum up|conclude)(?=,)|Overall, (?:this|the) (?:story|passage|text|tale|essay))\b",
     ),
     Rule(
         "which",
@@ -178,6 +178,7 @@ _ANYWHERE = re.compile("|".join(f"(?P<{rule.name}>{rule.pattern})" for rule in A
 _LINE_START = re.compile(r"(?:\A|\n)\s*(?=\S)")
 _SENTENCE_START = re.compile(r"(?:\A\s*|\n\s*|[.!?…:][\"'”’)*_]*\s+)(?=[A-Z*_])")
 _END_CHARS = 400  # longer than any rule reaches
+_ANY_START = re.compile(r"\n\s*|[.!?…:][\"'”’)*_]*\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +240,8 @@ def _find_anywhere(text: str, since: int) -> Drift | None:
     match = _ANYWHERE.search(text, since)
     if not match:
         return None
-    starts = [start.end() for start in _SENTENCE_START.finditer(text, 0, match.start() + 1)]
-    offset = max((at for at in starts if at <= match.start()), default=0)
+    starts = [start.end() for start in _ANY_START.finditer(text, 0, match.start())]
+    offset = starts[-1] if starts else 0
     return Drift(offset, match.lastgroup or "")
 
 

@@ -68,6 +68,7 @@ _TITLES = frozenset(
         "Mistress",
     ]
 )
+_ABBREVIATED = frozenset({"Mr", "Mrs", "Ms", "Dr", "Prof", "St"})
 # Capitalised by custom, not because somebody bears them.
 _COMMON = frozenset(
     [
@@ -289,7 +290,7 @@ def _name_length(
     while position + length < len(tokens):
         last, following = tokens[position + length - 1], tokens[position + length]
         gap = text[last.end : following.start]
-        is_after_title = gap == ". " and last.text in _TITLES
+        is_after_title = gap == ". " and last.text in _ABBREVIATED
         if last.end - last.start != len(last.text) or not (gap == " " or is_after_title):
             break
         if _is_capitalised(following.text) and following.text not in _COMMON:

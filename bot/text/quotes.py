@@ -28,6 +28,7 @@ _GUILLEMETS = {"«": "»", "»": "«", "‹": "›", "›": "‹"}
 _CLOSERS = frozenset(_PAIRS.values())
 _SIGNS = re.compile("[\"'“”„‘’‚«»‹›()\\[\\]（）［］「」『』【】《》〈〉〔〕]")
 _OPENS_AFTER = frozenset(" \n\t\u3000([{（「『【—–-\"'“‘„«‹*_~/")
+_SPEECH_STARTS = frozenset("…—–-¿¡'\"“‘(.*_$#@")  # besides letters and digits
 # Words whose apostrophe stands at the front.
 _ELISIONS = re.compile(
     r"(?:tis|twas|twere|twill|twould|em|im|er|e|cause|til|till|round|bout|n|ere|cos|neath|gainst"
@@ -61,7 +62,11 @@ def close_quotes(text: str) -> str:
     if not missing:
         return text
     body = text.rstrip()
-    while missing and len(before := open_quotes(body[:-1].rstrip())) < len(missing):
+    while (
+        missing
+        and _SIGNS.match(body[-1:])
+        and len(before := open_quotes(body[:-1].rstrip())) < len(missing)
+    ):
         body, missing = body[:-1].rstrip(), before
     return body + "".join(reversed(missing))
 
@@ -81,10 +86,11 @@ def _take(stack: list[str], sign: str, before: str, after: str, rest: str) -> No
 
 def _take_either_way(stack: list[str], sign: str, before: str, after: str) -> None:
     """Take a sign that opens in one book and closes in the next."""
-    opens = (not before or before in _OPENS_AFTER) and not after.isspace()
+    may_open = not before or before in _OPENS_AFTER
+    opens = may_open and (after.isalnum() or after in _SPEECH_STARTS)
     if sign in stack and not (opens and before.isspace()):
         _close(stack, sign)
-    elif sign in "«‹" or opens or (sign == '"' and before.isspace() and not after):
+    elif sign in "«‹" or opens or (sign == '"' and may_open and not after):
         _open(stack, _GUILLEMETS.get(sign, sign))
 
 

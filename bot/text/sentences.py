@@ -21,7 +21,7 @@ from bot.text.scripts import CJK, CLOSERS, FULL_STOPS
 _END = re.compile(
     rf"(?:[.!?…]*[{FULL_STOPS}][.!?…{FULL_STOPS}]*(?:(?!“)[{CLOSERS}])*"
     rf"|(?:\.(?:[ \xa0]\.)+|[.!?…]+)"
-    rf"(?:[{CLOSERS}]*(?=\s|\Z)|[”’」』）»]+(?=[{CJK}])|[{CLOSERS}]*(?=[—–][^\W\d])))"
+    rf"(?:(?:[{CLOSERS}]|[ \xa0\u202f][»›])*(?=\s|\Z)|[”’」』）»]+(?=[{CJK}])|[{CLOSERS}]*(?=[—–][^\W\d])))"
 )
 _BREAK = re.compile(r"\s*\n[ \t]*\n\s*")
 _WORD_BEFORE = re.compile(r"[^\s\"'“”‘’(\[«»—–]*\Z")
@@ -69,6 +69,7 @@ _TITLES = frozenset(
         "esq",
     ]
 )
+_BOUND = frozenset({"vs", "cf", "viz"})  # the same in lower case, where "fig" and "no" are words
 # Perhaps the end: it depends on what follows.
 _AMBIGUOUS = frozenset(
     [
@@ -170,11 +171,11 @@ def _is_end(text: str, match: re.Match[str], *, is_final: bool, is_lowercase: bo
         return True
     opened = _OPENING.match(rest)
     first = rest[opened.end() if opened else 0 :][:1]
-    if first.islower() and not is_lowercase:
-        return False
+    is_plain_stop = mark[0] == "." and mark[1:2] not in {".", " ", "\xa0"}
+    if first.islower() and not is_lowercase and not (is_plain_stop and len(mark) == 1):
+        return False  # "Come!" she said; then... nothing
     if not gap and following:  # a dash or a letter without space follows: "Stop!"—he
         return not following.startswith(("—", "–"))
-    is_plain_stop = mark[0] == "." and mark[1:2] not in {".", " ", "\xa0"}
     return not is_plain_stop or _is_full_stop(text, match, rest, is_final=is_final)
 
 
@@ -184,21 +185,22 @@ def _is_full_stop(text: str, match: re.Match[str], rest: str, *, is_final: bool)
     before = _WORD_BEFORE.search(text[max(0, at - 24) : at])
     word = before.group() if before else ""
     lowered = word.casefold()
-    if lowered in _TITLES and (word != lowered or "." in word or lowered in {"vs", "cf", "viz"}):
-        return False
-    if _LIST_NUMBER.search(text[max(0, at - 8) : at + 1]):
+    is_title = lowered in _TITLES and (word != lowered or "." in word or lowered in _BOUND)
+    if is_title or _LIST_NUMBER.search(text[max(0, at - 8) : at + 1]):
         return False
     is_initial = len(word) == 1 and word.isupper() and word != "I"
     is_doubtful = is_initial or lowered in _AMBIGUOUS or _ACRONYM.search(word) is not None
     if not rest:
-        return is_final or (match.end() < len(text)) or not (is_doubtful or word[-1:].isdigit())
-    if _OPENING.match(rest):  # speech begins
-        return True
+        may_go_on = match.end() == len(text) and (is_doubtful or word[-1:].isdigit())
+        return is_final or not may_go_on
+    if rest[0].islower():
+        return not is_doubtful and lowered not in _TITLES
     # nupunkt's list holds many a plain word ("bed", "day"): only a capital makes those doubtful.
-    if is_doubtful or (word[:1].isupper() and lowered in _abbreviations()):
-        start = text.rfind(" ", 0, max(0, at - _WINDOW_CHARS)) + 1
-        return _punkt_breaks(text[start : match.end() + _WINDOW_CHARS], match.end() - start)
-    return True
+    is_doubtful = is_doubtful or (word[:1].isupper() and lowered in _abbreviations())
+    if not is_doubtful or _OPENING.match(rest):  # or speech begins
+        return True
+    start = text.rfind(" ", 0, max(0, at - _WINDOW_CHARS)) + 1
+    return _punkt_breaks(text[start : match.end() + _WINDOW_CHARS], match.end() - start)
 
 
 @lru_cache(maxsize=1024)

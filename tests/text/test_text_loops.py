@@ -1,0 +1,80 @@
+# ruff: noqa: RUF001 -- typographic quotes and full-width signs are meant as they stand
+
+import pytest
+
+from bot.text.loops import LoopFinder, find_loop
+
+LOOPS = [
+    # before the loop, the loop
+    ("The fox ran over the old green hill. Mira saw it. ", "The fox ran over the old green hill. "),
+    ("She went on and on down the lane, ", "down the lane, down the lane, down the lane, "),
+    ("He was very ", "very very very very very very "),
+    ("The king of the north and ", "the king of the north and the king of the north and "),
+    (
+        "When the moon rose over the harbour the old sailor lit his lamp and walked down to the boats; ",
+        "and when the moon rose over the harbour the old sailor lit his lamp and walked",
+    ),
+    ("She screamed a", "aaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+    ("He waited -", "-------------------------"),
+    ("他走了。", "他看见了一只很大很大的红色的狐狸。他看见了一只很大很大的红色的狐狸。"),
+    ("哈", "哈哈哈哈哈哈哈哈哈哈哈"),
+]
+
+
+@pytest.mark.parametrize(("good", "loop"), LOOPS)
+def test_a_repetition_is_found_where_it_begins_or_soon_after(good: str, loop: str) -> None:
+    text = good + loop
+    offset = find_loop(text)
+    assert offset is not None
+    assert len(good) - 2 <= offset <= len(good) + max(30, len(loop) // 2 + 2)
+    assert find_loop(good) is None
+    assert LoopFinder().find(text, only_end=True) == offset
+
+
+def test_sentences_that_begin_alike_again_and_again_are_a_loop() -> None:
+    text = "He went to the shop. He went to the bank. He went to the zoo."
+    assert find_loop(text) == text.index("He went to the bank")
+    assert find_loop(text[:41]) is None
+
+
+@pytest.mark.parametrize(
+    "prose",
+    [
+        "“Who are you?” said the toad. “Who are you?” said Mira. “Who are you?” said the echo.",
+        "“No, no, no!” he cried. It was very, very, very dark. Ha! ha! ha! ha!",
+        (
+            "It was the best of times, it was the worst of times, it was the age of wisdom, it was the age "
+            "of foolishness, it was the season of Light."
+        ),
+        "Little pig, little pig, let me come in. Not by the hair of my chin. Then I'll huff and I'll puff.",
+        "She looked at the door. She looked at the key. Then she opened it.",
+        "Nooooooo! he said... 1000000 times.\n\n* * *\n\nThe end",
+        "ß ẞ İ fold into more signs than they are.",
+        "",
+        "他说：“不，不，不！”",
+    ],
+)
+def test_refrains_echoes_and_laughter_pass(prose: str) -> None:
+    for end in range(len(prose) + 1):
+        assert find_loop(prose[:end]) is None
+
+
+def test_what_the_context_says_counts_as_said() -> None:
+    context = "The old fox ran over the green hill and hid. Mira saw it."
+    assert find_loop(" So it went. The old fox ran over the green hill and hid.", context) == 13
+    assert find_loop("The old fox ran over the green hill and hid in", context) is None
+    copied = " And then the old fox ran over the green hill and hid. Mira saw it there"
+    assert find_loop(copied, context) in {5, 10}
+
+
+def test_a_loop_that_begins_in_the_context_is_cut_from_the_texts_start() -> None:
+    context = "They sang la la la"
+    assert find_loop(" la la la la", context) is not None
+    assert find_loop(" down the lane and down the lane and", "He ran down the lane and") == 1
+
+
+def test_characters_that_fold_into_several_keep_the_offsets() -> None:
+    good = "Straße İstanbul. "
+    loop = "The fox ran over the old green hill. "
+    offset = find_loop(good + loop + loop)
+    assert offset == len(good + loop)
