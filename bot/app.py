@@ -4,15 +4,18 @@ Invariant: this module alone knows the whole; nothing below it reads the environ
 """
 
 import asyncio
+import gc
 import itertools
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.engine.backend import Backend
+from bot.errors import ConfigurationError
 from bot.locales import N_, Words
 from bot.policy.budgets import Budgets
 from bot.service.api import Stage
@@ -24,9 +27,13 @@ from bot.service.stories import StoryService
 from bot.settings import Settings
 from bot.storage import SqlStore
 from bot.story.ids import IdGenerator
+from bot.telemetry import Metrics, serve_metrics
 
 if TYPE_CHECKING:
+    from bot.engine.local.backend import LocalBackend
     from bot.engine.local.store import Progress, Resolved
+
+    Resolve = Callable[..., Awaitable[Resolved]]
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +49,8 @@ class App:
     stories: StoryService
     concepts: ConceptService
     admin: SettingsService
+    clock: SystemClock
+    new_id: IdGenerator
 
 
 class Model:
@@ -91,11 +100,15 @@ class Model:
             max_waiting=settings.max_waiting,
             kv_cache_bytes=settings.kv_cache_mib * 2**20,
             threads=settings.threads,
+            window_tokens=resolved.window_tokens,
         )
+        # Full collections over torch's and discord.py's objects would stop the event loop.
+        gc.collect()
+        gc.freeze()
         return backend
 
 
-def _import_engine():  # noqa: ANN202 -- the types load torch
+def _import_engine() -> "tuple[Resolve, type[LocalBackend]]":
     from bot.engine.local.backend import LocalBackend  # noqa: PLC0415 -- loads torch
     from bot.engine.local.store import resolve  # noqa: PLC0415 -- loads huggingface_hub
 
@@ -106,7 +119,7 @@ def _import_engine():  # noqa: ANN202 -- the types load torch
 async def open_app(
     settings: Settings,
     *,
-    stage: Stage,
+    stage: Stage | None,
     progress: "Progress",
     owner: str,
     new_seed: Callable[[], int] | None = None,
@@ -115,7 +128,7 @@ async def open_app(
 
     Args:
         settings: the operator's.
-        stage: where passages are shown.
+        stage: where passages are shown; None where it is set later.
         progress: hears of the model's installation.
         owner: who holds leases; one name for each process that shares the database.
         new_seed: gives each passage's seed; None draws them at random.
@@ -133,7 +146,7 @@ async def open_app(
         model = Model(settings, progress)
         engine = EngineHolder(model.load, name=settings.model)
         stack.push_async_callback(engine.aclose)
-        admin = SettingsService(store)
+        admin = SettingsService(store, clock=clock)
         new_id = IdGenerator(settings.node)
         stories = StoryService(
             store,
@@ -152,7 +165,7 @@ async def open_app(
             store, engine, stories=stories, settings=admin, clock=clock, new_id=new_id
         )
         engine.start()
-        yield App(settings, store, model, engine, stories, concepts, admin)
+        yield App(settings, store, model, engine, stories, concepts, admin, clock, new_id)
 
 
 async def run_terminal(
@@ -214,3 +227,62 @@ async def run_terminal(
                 words=words,
                 greeting=greeting,
             )
+
+
+async def run_discord(settings: Settings) -> int:
+    """Be the Discord bot until SIGTERM, Ctrl-C or a refusal; return the exit status.
+
+    Raises:
+        ConfigurationError: Discord refuses the token or an intent.
+        StorageError: the database cannot be used.
+    """
+    # The terminal has no use for discord.py, nor for a server of metrics.
+    from bot.discord_app.client import DiscordOptions  # noqa: PLC0415
+    from bot.discord_app.client import run_discord as serve  # noqa: PLC0415
+    from bot.discord_app.services import Services  # noqa: PLC0415
+    from bot.engine.local.store import SILENT  # noqa: PLC0415
+
+    if settings.token is None:
+        raise ConfigurationError(setting="DISCORD_TOKEN", reason=N_("is missing"))
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    async with AsyncExitStack() as stack:
+        app = await stack.enter_async_context(
+            open_app(settings, stage=None, progress=SILENT, owner=settings.instance)
+        )
+        if settings.metrics_port:
+            await stack.enter_async_context(_metrics(app))
+        await serve(
+            settings.token,
+            Services(app.store, app.stories, app.concepts, app.admin),
+            clock=app.clock,
+            new_id=app.new_id,
+            options=DiscordOptions(
+                wants_message_content=settings.listen_to_all,
+                sync_commands=settings.sync_commands,
+                drain_s=settings.drain_s,
+            ),
+            stop=stop,
+        )
+    log.info("ended")
+    return 0
+
+
+def _metrics(app: App) -> AbstractAsyncContextManager[int]:
+    metrics = Metrics()
+    metrics.gauge("passages_active", "Passages under way.", lambda: app.engine.health().active)
+    metrics.gauge("passages_waiting", "Passages in the queue.", lambda: app.engine.health().waiting)
+    metrics.gauge("engine_ok", "1 where the model can write.", lambda: app.engine.health().is_ok)
+
+    def health() -> tuple[bool, Mapping[str, object]]:
+        engine = app.engine.health()
+        return engine.is_ok, {
+            "engine": engine.detail,
+            "active": engine.active,
+            "waiting": engine.waiting,
+            "last_error": engine.last_error,
+        }
+
+    return serve_metrics(metrics, health, app.settings.metrics_host, app.settings.metrics_port)

@@ -102,13 +102,18 @@ def story_list(stories: Sequence[StorySummary], words: Words) -> RenderableType:
 
 
 def context(shown: Context, words: Words) -> RenderableType:
-    """Return exactly what the model sees, part by part, with the tokens of each."""
+    """Return exactly what the model sees, part by part."""
     parts: list[RenderableType] = []
-    for part, tokens in zip(shown.parts, shown.tokens, strict=True):
+    for part in shown.parts:
         if part.text.strip():
-            label = words(N_("{part} · {tokens} tokens"), part=str(part.label), tokens=tokens)
-            parts.extend((Text(label, style="dim"), Padding(Text(part.text), (0, 0, 0, 2))))
-    total = words(N_("{tokens} tokens in all"), tokens=shown.total_tokens)
+            parts.append(Text(f"{part.role or part.label}", style="dim"))
+            parts.append(Padding(Text(part.text), (0, 0, 0, 2)))
+    total = words(
+        N_("{tokens} of {limit} tokens; {n} passages left out"),
+        tokens=shown.prompt_tokens,
+        limit=shown.limit_tokens,
+        n=shown.left_out,
+    )
     return Panel(Group(*parts), title=words(N_("What the model sees")), subtitle=total)
 
 
@@ -120,7 +125,7 @@ def settings_table(rows: Sequence[Effective], words: Words) -> RenderableType:
     for row in rows:
         table.add_row(
             row.setting.name,
-            Text(format_value(row.setting.name, row.value) or "-"),
+            Text(format_value(row.value) or "-"),
             str(row.source),
             Text(words(row.setting.explanation)),
         )

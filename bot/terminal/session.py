@@ -16,6 +16,7 @@ from bot.errors import InvalidInputError, NotFoundError, UnknownCommandError
 from bot.export import export
 from bot.locales import N_, Words
 from bot.policy.rights import Actor, Place
+from bot.policy.settings import format_value
 from bot.service.api import Receipt, ReceiptKind
 from bot.service.concepts import ConceptService, DraftCard
 from bot.service.settings import SettingsService
@@ -351,7 +352,9 @@ class Session:
     async def _set(self, line: Line) -> None:
         name, _, value = line.text.partition(" ")
         row = await self._settings.set(self._actor, self._place, "channel", name, value.strip())
-        self._note(N_("{name} is {value} now."), name=row.name, value=row.value)
+        self._note(
+            N_("{name} is {value} now."), name=row.setting.name, value=format_value(row.value)
+        )
 
     async def _reset(self, line: Line) -> None:
         count = await self._settings.reset(self._actor, self._place, "channel", line.text or None)
