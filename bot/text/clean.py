@@ -29,7 +29,7 @@ _JOINERS = re.compile("[\u200c\u200d]+")
 # Cursive and conjunct scripts in which a joiner changes what is read.
 _JOINING_SCRIPT = re.compile("[\u0600-\u08ff\u0900-\u0dff\u0f00-\u0fff\u1000-\u109f\u1780-\u18af]")
 _BLANK_LINES = re.compile(r"\n{4,}")
-_TRAILING = re.compile(r" +(?=\n|\Z)")
+_TRAILING = re.compile(r"(?<! ) +(?=\n|\Z)")  # the look behind keeps long runs linear
 _RUN_OF_SPACE = re.compile(r"\s+")
 _FIRST_PICTOGRAPH = 0x1F000
 

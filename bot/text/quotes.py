@@ -29,6 +29,7 @@ _CLOSERS = frozenset(_PAIRS.values())
 _SIGNS = re.compile("[\"'“”„‘’‚«»‹›()\\[\\]（）［］「」『』【】《》〈〉〔〕]")
 _OPENS_AFTER = frozenset(" \n\t\u3000([{（「『【—–-\"'“‘„«‹*_~/")
 _SPEECH_STARTS = frozenset("…—–-¿¡'\"“‘(.*_$#@")  # besides letters and digits
+_MAX_DANGLING = 4  # opening signs in a row at the end
 # Words whose apostrophe stands at the front.
 _ELISIONS = re.compile(
     r"(?:tis|twas|twere|twill|twould|em|im|er|e|cause|til|till|round|bout|n|ere|cos|neath|gainst"
@@ -62,12 +63,11 @@ def close_quotes(text: str) -> str:
     if not missing:
         return text
     body = text.rstrip()
-    while (
-        missing
-        and _SIGNS.match(body[-1:])
-        and len(before := open_quotes(body[:-1].rstrip())) < len(missing)
-    ):
-        body, missing = body[:-1].rstrip(), before
+    for _ in range(_MAX_DANGLING):
+        shorter = body[:-1].rstrip()
+        if not _SIGNS.match(body[-1:]) or len(before := open_quotes(shorter)) >= len(missing):
+            break
+        body, missing = shorter, before
     return body + "".join(reversed(missing))
 
 

@@ -19,11 +19,12 @@ from bot.text.scripts import CJK, CLOSERS, FULL_STOPS
 # A run of marks with what closes after it, ending at white space, at the end, or (where the
 # script puts no space between sentences) at a letter.
 _END = re.compile(
-    rf"(?:[.!?…]*[{FULL_STOPS}][.!?…{FULL_STOPS}]*(?:(?!“)[{CLOSERS}])*"
+    # The look behind keeps a long row of marks linear.
+    rf"(?<![.!?…])(?:[.!?…]*[{FULL_STOPS}][.!?…{FULL_STOPS}]*(?:(?!“)[{CLOSERS}])*"
     rf"|(?:\.(?:[ \xa0]\.)+|[.!?…]+)"
     rf"(?:(?:[{CLOSERS}]|[ \xa0\u202f][»›])*(?=\s|\Z)|[”’」』）»]+(?=[{CJK}])|[{CLOSERS}]*(?=[—–][^\W\d])))"
 )
-_BREAK = re.compile(r"\s*\n[ \t]*\n\s*")
+_BREAK = re.compile(r"(?<!\s)\s*\n[ \t]*\n\s*")
 _WORD_BEFORE = re.compile(r"[^\s\"'“”‘’(\[«»—–]*\Z")
 _OPENING = re.compile(r"[\"'“‘«‹(\[*_]+")
 _QUOTATIVE = re.compile("と|って|なんて")  # Japanese: 「…。」と言った is one sentence

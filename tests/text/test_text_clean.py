@@ -1,5 +1,6 @@
 # ruff: noqa: RUF001 -- typographic quotes and full-width signs are meant as they stand
 
+import timeit
 import unicodedata
 
 import pytest
@@ -116,3 +117,12 @@ def test_cleaning_is_idempotent_and_raises_nothing_else(raw: str) -> None:
     assert unicodedata.is_normalized("NFC", once)
     assert once.encode("utf-8").decode("utf-8") == once
     assert "\n\n\n\n" not in once
+
+
+@pytest.mark.parametrize(
+    "unit", [" ", "\n", " \n", "\u0301", "\u200d", "👩\u200d", "\U0001f3f4\U000e0067"]
+)
+def test_no_text_is_slow(unit: str) -> None:
+    text = "x" + unit * (20_000 // len(unit)) + "x"
+    best_s = min(timeit.repeat(lambda: clean_text(text, limit=20_002), number=1, repeat=2))
+    assert best_s < 0.5

@@ -194,3 +194,19 @@ def test_a_check_of_1500_characters_takes_well_under_a_millisecond() -> None:
 
     best_s = min(timeit.repeat(grow, number=1, repeat=5)) / len(lengths)
     assert best_s < 0.001
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [" ", "\n", "- ", "# ", "“", '"', "(", "a! ", "“a! ", "<a", "1 ", "A ", "{", "*", "[", "ha "],
+)
+def test_no_text_is_slow(unit: str) -> None:
+    text = "x" + unit * (3000 // len(unit)) + "x"
+    watching = monitor()
+
+    def judge() -> None:
+        watching.check(text, 9, at_end=True)
+        watching.check(text, 9, at_end=False)
+        trim_passage(text)
+
+    assert min(timeit.repeat(judge, number=1, repeat=2)) < 0.5

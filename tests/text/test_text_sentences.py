@@ -101,3 +101,12 @@ def test_the_last_end_is_found_in_well_under_a_millisecond() -> None:
     text = ("The fox ran over the hill. " * 80)[:2000] + " and then it"
     best_s = min(timeit.repeat(lambda: last_sentence_end(text), number=20, repeat=5)) / 20
     assert best_s < 0.001
+
+
+@pytest.mark.parametrize(
+    "unit", [" ", "\n", " \n", ".", ". ", "! ", '"', "(", "a.", "\n.", "Mr. ", "1. "]
+)
+def test_no_text_is_slow(unit: str) -> None:
+    text = unit * (8000 // len(unit)) + "x"
+    best_s = min(timeit.repeat(lambda: sentence_spans(text), number=1, repeat=2))
+    assert best_s < 0.5
