@@ -42,11 +42,11 @@ class SamplingParams:
 
     temperature: float = 0.8
     top_k: int = 50
-    top_p: float = 0.95
-    min_p: float = 0.0
-    repetition_penalty: float = 1.1
-    repetition_window: int = 128
-    no_repeat_ngram: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.08
+    repetition_penalty: float = 1.05
+    repetition_window: int = 64
+    no_repeat_ngram: int = 6
 
     def __post_init__(self) -> None:
         bounds = {
