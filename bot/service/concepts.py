@@ -384,7 +384,7 @@ class ConceptService:
         async with contextlib.aclosing(backend.stream(request)) as chunks:
             async for chunk in chunks:
                 text = text[: len(text) - chunk.retract] + chunk.text
-        return parse_field(field, text)
+        return parse_field(field, prompt.lead + text)
 
 
 def _card_of(row: Draft) -> DraftCard:
