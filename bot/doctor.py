@@ -82,7 +82,7 @@ class Doctor:
         yield await self._database(settings)
         yield self._memory()
         for subject, folder in (
-            (N_("disk for stories"), Path(urlsplit(settings.database_url).path).parent),
+            (N_("disk for stories"), settings.database_path.parent),
             (N_("disk for models"), settings.cache_dir),
         ):
             yield self._disk(words(subject), folder)
@@ -171,7 +171,7 @@ class Doctor:
 
         words = self._words
         subject = words(N_("database"))
-        path = Path(urlsplit(settings.database_url).path)
+        path = settings.database_path
         if not await asyncio.to_thread(path.exists):
             return Finding(
                 subject,

@@ -152,6 +152,11 @@ class Settings(BaseSettings):
                 setting=variable_name(str(first["loc"][0])), reason=first["msg"]
             ) from None
 
+    @property
+    def database_path(self) -> Path:
+        """The database's file."""
+        return Path(self.database_url.split(":///", 1)[1])
+
     def describe(self) -> list[tuple[str, str, str]]:
         """Return variable, value in words (the token never) and explanation of each setting."""
         rows = []
