@@ -145,6 +145,8 @@ class Runner:
         desk = self._desk
         presenter = SafePresenter(None)
         try:
+            if not await self._hold(run.job):
+                return
             await desk.showing.show(run.place, run.job.story_id, run.show_first)
             async with desk.store.read() as unit:
                 story = await unit.stories.load(run.job.story_id)
@@ -164,14 +166,29 @@ class Runner:
         except Exception as error:  # noqa: BLE001 -- whatever it is, the job must end and be told
             await self._fail(run, presenter, error)
 
+    async def _hold(self, job: Job) -> bool:
+        """Take the lease of a job that another process or an earlier life held."""
+        desk = self._desk
+        if (job.owner, job.epoch) == (desk.owner, desk.epoch):
+            return True
+        async with desk.store.write() as unit:
+            is_held = await unit.jobs.lease(
+                job.id, owner=desk.owner, epoch=desk.epoch, expires_at=desk.lease_end()
+            )
+            await unit.commit()
+        return is_held
+
     async def _conclude(self, run: Run, presenter: SafePresenter, written: Written | None) -> None:
         """Commit what was written, or end as the interruption wants it."""
         match run.reason:
             case Interruption.PAUSE:
                 await presenter.pause()
                 return
-            case Interruption.CANCEL | Interruption.LOST:
+            case Interruption.CANCEL:
                 await presenter.cancel()
+                return
+            case Interruption.LOST:
+                await self._let_go(run, presenter)
                 return
             case _:
                 pass
@@ -181,7 +198,7 @@ class Runner:
             return
         settled = await self._commit(run, written)
         if settled is None:
-            await presenter.cancel()
+            await self._let_go(run, presenter)
             return
         run.kept_passage_id = run.job.id
         self._go_on(run, settled)
@@ -189,6 +206,15 @@ class Runner:
         if settled.is_blocked:
             title = tree.title(settled.story)
             await self._desk.showing.notify(run.place, StoryEndedError(title=title))
+
+    async def _let_go(self, run: Run, presenter: SafePresenter) -> None:
+        """Leave a job that ended meanwhile, or that another process has taken over."""
+        async with self._desk.store.read() as unit:
+            job = await unit.jobs.get(run.job.id)
+        if job is not None and job.status is JobStatus.OPEN:
+            await presenter.pause()  # the messages are the other one's now
+        else:
+            await presenter.cancel()
 
     async def _commit(self, run: Run, written: Written) -> Settled | None:
         """Put the passage into the story; None where the job ended meanwhile.

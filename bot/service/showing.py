@@ -11,9 +11,10 @@ import asyncio
 import logging
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
+from bot.errors import StorageError
 from bot.policy.rights import Place
 from bot.service.api import JobView, PassageView, Presenter, Stage
 from bot.service.failures import new_reference
@@ -93,13 +94,14 @@ class Showing:
     ) -> None:
         """Show a passage as it was committed, or as it stands by now."""
         async with self._order(place, "finish"):
-            async with self._store.read() as unit:
-                newest = await unit.stories.load(story.id)
-            if newest is None or passage_id not in newest.passages:
+            newest: Story | None = story
+            with suppress(StorageError):  # then what was just committed is as good
+                async with self._store.read() as unit:
+                    newest = await unit.stories.load(story.id)
+            if newest is None:
                 await presenter.cancel()
-                return
-            view = views_of(place, newest, [passage_id])[0]
-            await presenter.finish(view)
+            else:
+                await presenter.finish(views_of(place, newest, [passage_id])[0])
 
     async def notify(self, place: Place, error: Exception) -> None:
         """Tell a place what went wrong when nobody waits for an answer."""
