@@ -1,6 +1,6 @@
 """A model of a few hundred thousand weights that writes plausible words, made in a moment.
 
-    python -m tests.support.tiny_model FOLDER [--arch gpt2|llama]
+    python -m tests.support.tiny_model FOLDER [--arch gpt2|llama|mistral]
 
 Its weights are random but for three hidden dimensions, which make whole English words,
 commas and full stops likely, and capitals likely after a full stop. What it writes
@@ -8,6 +8,7 @@ depends on all that stands before, through random attention.
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -18,12 +19,14 @@ from transformers import (
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
 from transformers.utils import logging as transformers_logging
 
-Arch = Literal["gpt2", "llama"]
+Arch = Literal["gpt2", "llama", "mistral"]
 
 END: Final = "<|endoftext|>"
 _WORD_LIST = (
@@ -97,8 +100,16 @@ def build_model(
                 )
             )
         else:
-            model = LlamaForCausalLM(
-                LlamaConfig(
+            # Mistral is Llama with a sliding window: what it wrote long ago is forgotten.
+            kind: Any
+            config: Any
+            kind, config = (
+                (LlamaForCausalLM, LlamaConfig)
+                if arch == "llama"
+                else (MistralForCausalLM, partial(MistralConfig, sliding_window=16))
+            )
+            model = kind(
+                config(
                     num_hidden_layers=_LAYERS,
                     hidden_size=_HIDDEN,
                     intermediate_size=2 * _HIDDEN,
@@ -112,11 +123,11 @@ def build_model(
                     eos_token_id=end,
                 )
             )
-        _teach(model, tokenizer)
+        teach(model, tokenizer)
     return model
 
 
-def _teach(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+def teach(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
     """Set the hidden dimensions that make words likely."""
 
     def ids_of(texts: list[str]) -> list[int]:
@@ -167,7 +178,7 @@ def write_tiny_model(folder: Path, *, arch: Arch = "gpt2", n_positions: int = 10
 def main() -> None:
     parser = argparse.ArgumentParser(description=write_tiny_model.__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--arch", choices=("gpt2", "llama"), default="gpt2")
+    parser.add_argument("--arch", choices=("gpt2", "llama", "mistral"), default="gpt2")
     parser.add_argument("--positions", type=int, default=1024)
     arguments = parser.parse_args()
     write_tiny_model(arguments.folder, arch=arguments.arch, n_positions=arguments.positions)

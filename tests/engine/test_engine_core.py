@@ -1,0 +1,346 @@
+"""The engine without its thread: what one request does to others, and what a cache changes."""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import DynamicCache
+
+from bot.engine.local.core import EngineCore
+from bot.engine.local.generation import Job
+from bot.engine.local.loader import CacheUse, LoadedModel, load_model
+from bot.engine.local.worker import Event
+from bot.engine.types import Action, FinishReason, GenerationRequest, SamplingParams, Verdict
+from bot.errors import EngineError, QueueFullError
+from tests.engine.engine_reading import GREEDY, PROMPT, Reading, Watch, ask
+from tests.support.tiny_model import write_tiny_model
+
+Forward = Callable[[list[int], DynamicCache | None, Callable[[], torch.Tensor]], torch.Tensor]
+
+
+class Altered(LoadedModel):
+    """A model whose forward passes go through a function of the test."""
+
+    through: Forward
+
+    def forward(self, ids: Iterable[int], cache: DynamicCache | None) -> torch.Tensor:
+        ids = list(ids)
+        return self.through(ids, cache, lambda: LoadedModel.forward(self, ids, cache))
+
+
+def alter(loaded: LoadedModel, through: Forward) -> LoadedModel:
+    altered = Altered(
+        **{item.name: getattr(loaded, item.name) for item in dataclasses.fields(loaded)}
+    )
+    object.__setattr__(altered, "through", through)
+    return altered
+
+
+class Desk:
+    """Submits requests to a core and gathers what they hear."""
+
+    def __init__(self, loaded: LoadedModel, **options: int) -> None:
+        self.now_s = 0.0
+        self.core = EngineCore(loaded, clock=lambda: self.now_s, **options)
+        self.loaded = loaded
+        self.readings: dict[int, Reading] = {}
+        self.errors: dict[int, EngineError] = {}
+        self._ids = count(1)
+
+    def submit(self, request: GenerationRequest) -> int:
+        number = next(self._ids)
+        text = "".join(part.text for part in request.prompt)
+        prompt = self.loaded.tokenizer.encode(text)
+        exempt = {token for word in request.exempt for token in self.loaded.tokenizer.encode(word)}
+        self.readings[number] = Reading()
+        self.hear(
+            self.core.submit(
+                Job(
+                    id=number,
+                    request=request,
+                    prompt_ids=tuple(prompt),
+                    exempt_ids=frozenset(exempt),
+                    submitted_at_s=self.now_s,
+                )
+            )
+        )
+        return number
+
+    def hear(self, events: list[Event]) -> None:
+        for event in events:
+            assert event.id not in self.errors
+            if isinstance(event.content, EngineError):
+                self.errors[event.id] = event.content
+            else:
+                self.readings[event.id].add(event.content)
+
+    def step(self) -> None:
+        self.hear(self.core.step())
+
+    def run(self) -> None:
+        while self.core.has_work:
+            self.step()
+
+    def write(self, **options: Any) -> Reading:
+        number = self.submit(ask(**options))
+        self.run()
+        return self.readings[number]
+
+
+@pytest.fixture(scope="module", params=["gpt2", "llama", "sliding"])
+def any_model(
+    request: pytest.FixtureRequest,
+    tiny_gpt2: Path,
+    tiny_llama: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> LoadedModel:
+    match request.param:
+        case "gpt2":
+            path = tiny_gpt2
+        case "llama":
+            path = tiny_llama
+        case _:
+            path = write_tiny_model(
+                tmp_path_factory.mktemp("models") / "sliding", arch="mistral", n_positions=512
+            )
+    return load_model(path, threads=1)
+
+
+LONG = PROMPT + " Mira went to the river and found a silver key in the old tower." * 6
+
+
+@pytest.mark.parametrize("prompt", [PROMPT, LONG])
+def test_greedy_text_is_that_of_plain_transformers(any_model: LoadedModel, prompt: str) -> None:
+    ids = any_model.tokenizer(prompt, return_tensors="pt")
+    with torch.inference_mode():
+        generate: Any = any_model.model.generate
+        plain = generate(**ids, max_new_tokens=24, do_sample=False, pad_token_id=0, eos_token_id=0)
+    new = plain[0, ids["input_ids"].shape[1] :].tolist()
+    reading = Desk(any_model).write(prompt=prompt, sampling=GREEDY, max_tokens=24)
+    assert list(reading.token_ids) == new[: len(reading.token_ids)]
+    assert len(reading.token_ids) > 10
+
+
+def test_cached_and_uncached_write_the_same(any_model: LoadedModel) -> None:
+    desk = Desk(any_model)
+    story = LONG
+    for _ in range(3):
+        cached = desk.write(prompt=story, sampling=GREEDY, max_tokens=12, cache_key="story")
+        fresh = desk.write(prompt=story, sampling=GREEDY, max_tokens=12)
+        uncached = Desk(dataclasses.replace(any_model, cache_use=CacheUse.NOT_AT_ALL)).write(
+            prompt=story, sampling=GREEDY, max_tokens=12
+        )
+        assert cached.token_ids == fresh.token_ids == uncached.token_ids
+        story += cached.text + " Then"
+    if any_model.cache_use is CacheUse.CROPPED:
+        assert cached.usage.cached_tokens > 100
+        assert cached.usage.cached_tokens < cached.usage.prompt_tokens
+    else:
+        assert cached.usage.cached_tokens == 0
+    assert fresh.usage.cached_tokens == 0
+
+
+def test_a_retry_computes_nothing_but_its_last_prompt_token_again(loaded: LoadedModel) -> None:
+    desk = Desk(loaded)
+    first = desk.write(prompt=LONG, seed=1, max_tokens=8, cache_key="story")
+    again = desk.write(prompt=LONG, seed=2, max_tokens=8, cache_key="story")
+    assert again.usage.cached_tokens == again.usage.prompt_tokens - 1
+    assert first.text != again.text
+
+
+def test_a_rewound_text_is_the_same_whatever_the_cache_does(any_model: LoadedModel) -> None:
+    def write(model: LoadedModel) -> Reading:
+        marks = iter((5, 9, 9))
+        mark = [next(marks)]
+
+        def judge(text: str, tokens: int, at_end: bool) -> Verdict:
+            if tokens == mark[0]:
+                mark[0] = next(marks, 0)
+                return Verdict(Action.REWIND, len(text) // 2)
+            return Verdict()
+
+        return Desk(model).write(prompt=LONG, sampling=GREEDY, max_tokens=14, monitor=Watch(judge))
+
+    first = write(any_model)
+    second = write(dataclasses.replace(any_model, cache_use=CacheUse.NOT_AT_ALL))
+    assert first.usage.rewinds == 3
+    assert first.token_ids == second.token_ids
+    assert first.text == second.text
+    assert sum(chunk.retract for chunk in first.chunks) > 0
+
+
+def test_a_text_does_not_depend_on_who_else_is_served(any_model: LoadedModel) -> None:
+    requests = [
+        ask(f"{PROMPT} {'and ' * 17 * number}", seed=number, max_tokens=12, owner=str(number % 3))
+        for number in range(6)
+    ]
+    alone: list[str] = []
+    for request in requests:
+        desk = Desk(any_model)
+        number = desk.submit(request)
+        desk.run()
+        alone.append(desk.readings[number].text)
+    desk = Desk(any_model, max_active=4)
+    numbers: list[int] = []
+    for request in requests:
+        numbers.append(desk.submit(request))
+        desk.step()
+    desk.run()
+    assert [desk.readings[number].text for number in numbers] == alone
+
+
+def test_requests_are_refused_when_too_many_wait_and_hear_their_place(loaded: LoadedModel) -> None:
+    desk = Desk(loaded, max_active=1, max_waiting=2)
+    numbers = [desk.submit(ask(max_tokens=3, owner=owner)) for owner in "abcd"]
+    assert isinstance(desk.errors[numbers[3]], QueueFullError)
+    desk.run()
+    assert [desk.readings[number].places for number in numbers] == [[], [1], [2, 1], []]
+    assert all(desk.readings[number].text for number in numbers[:3])
+
+
+def test_cancelling_while_a_long_prompt_is_computed_ends_it_at_once(loaded: LoadedModel) -> None:
+    desk = Desk(loaded)
+    number = desk.submit(ask(LONG * 4, max_tokens=5, cache_key="story"))
+    desk.step()
+    desk.hear(desk.core.cancel(number))
+    assert desk.readings[number].finish is FinishReason.CANCELLED
+    assert not desk.core.has_work
+    assert desk.core.cancel(number) == []
+    # What was computed until then is not lost.
+    again = desk.write(prompt=LONG * 4, max_tokens=2, cache_key="story")
+    assert again.usage.cached_tokens == 64
+
+
+def test_a_deadline_ends_what_waits_and_what_is_written(loaded: LoadedModel) -> None:
+    desk = Desk(loaded, max_active=1)
+    writing = desk.submit(ask(max_tokens=400, timeout_s=5.0))
+    waiting = desk.submit(ask(max_tokens=5, timeout_s=2.0))
+    patient = desk.submit(ask(max_tokens=5))
+    desk.step()
+    desk.step()
+    desk.now_s = 3.0
+    desk.step()
+    assert desk.readings[waiting].finish is FinishReason.DEADLINE
+    assert desk.readings[writing].finish is None
+    desk.now_s = 6.0
+    desk.run()
+    assert desk.readings[writing].finish is FinishReason.DEADLINE
+    assert desk.readings[writing].text
+    assert desk.readings[patient].finish is FinishReason.LENGTH
+    assert desk.readings[waiting].usage.queued_s == 3.0
+
+
+def run_beside(
+    model: LoadedModel, victim: GenerationRequest, other: GenerationRequest
+) -> tuple[Desk, int]:
+    """Run both; the other must write what it writes alone."""
+    desk = Desk(model)
+    first, second = desk.submit(victim), desk.submit(other)
+    desk.run()
+    assert second not in desk.errors
+    assert desk.readings[second].finish is FinishReason.LENGTH
+    return desk, first
+
+
+def test_not_a_number_fails_its_request_alone(loaded: LoadedModel) -> None:
+    def through(
+        ids: list[int], cache: DynamicCache | None, honest: Callable[[], torch.Tensor]
+    ) -> torch.Tensor:
+        logits = honest()
+        return torch.full_like(logits, torch.nan) if len(ids) == 30 else logits
+
+    prompt = " the" * 30
+    desk, victim = run_beside(alter(loaded, through), ask(prompt), ask(max_tokens=4))
+    assert isinstance(desk.errors[victim], EngineError)
+    assert desk.core.load.last_error == "engine"
+
+
+def test_a_failing_step_costs_its_request_and_its_cache_only(loaded: LoadedModel) -> None:
+    is_broken = True
+
+    def through(
+        ids: list[int], cache: DynamicCache | None, honest: Callable[[], torch.Tensor]
+    ) -> torch.Tensor:
+        logits = honest()
+        if is_broken and len(ids) == 30:
+            raise RuntimeError("no memory")  # after the cache was changed
+        return logits
+
+    prompt = " the" * 30
+    desk, victim = run_beside(
+        alter(loaded, through), ask(prompt, cache_key="story"), ask(max_tokens=4)
+    )
+    assert isinstance(desk.errors[victim], EngineError)
+    is_broken = False
+    again = desk.write(prompt=prompt, sampling=GREEDY, max_tokens=6, cache_key="story")
+    assert again.usage.cached_tokens == 0
+    assert again.text == Desk(loaded).write(prompt=prompt, sampling=GREEDY, max_tokens=6).text
+
+
+def test_a_failing_monitor_fails_its_request_alone(loaded: LoadedModel) -> None:
+    def judge(text: str, tokens: int, at_end: bool) -> Verdict:
+        raise ZeroDivisionError
+
+    desk, victim = run_beside(loaded, ask(monitor=Watch(judge)), ask(max_tokens=4))
+    assert isinstance(desk.errors[victim], EngineError)
+
+
+def test_no_text_is_logged_when_something_fails(
+    loaded: LoadedModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    def judge(text: str, tokens: int, at_end: bool) -> Verdict:
+        raise ZeroDivisionError
+
+    with caplog.at_level("DEBUG"):
+        run_beside(loaded, ask(" Zanzibar", monitor=Watch(judge)), ask(max_tokens=2))
+    assert caplog.records
+    assert "Zanzibar" not in caplog.text
+
+
+def test_nothing_is_written_where_nothing_was_asked_for(loaded: LoadedModel) -> None:
+    reading = Desk(loaded).write(max_tokens=0)
+    assert (reading.text, reading.finish) == ("", FinishReason.LENGTH)
+
+
+def test_names_and_punctuation_are_exempt_from_repetition_control(loaded: LoadedModel) -> None:
+    core = EngineCore(loaded)
+    for text in (".", ",", " ", "\n"):
+        (token,) = loaded.tokenizer.encode(text)
+        assert core._wordless(token)
+    (token,) = loaded.tokenizer.encode(" cat")
+    assert not core._wordless(token)
+    strict = SamplingParams(temperature=0.0, repetition_penalty=2.0, no_repeat_ngram=0)
+    free = Desk(loaded).write(sampling=strict, max_tokens=30)
+    words = frozenset(free.text.replace(".", " ").replace(",", " ").split())
+    named = Desk(loaded).write(
+        sampling=strict, max_tokens=30, exempt=words | {f" {word}" for word in words}
+    )
+    assert len(set(named.token_ids)) < len(set(free.token_ids))
+
+
+def test_a_text_ends_at_the_end_of_text_but_not_before_its_shortest_length(
+    loaded: LoadedModel,
+) -> None:
+    end = next(iter(loaded.end_ids))
+
+    def through(
+        ids: list[int], cache: DynamicCache | None, honest: Callable[[], torch.Tensor]
+    ) -> torch.Tensor:
+        logits = honest().clone()
+        logits[end] = 1e4
+        return logits
+
+    model = alter(loaded, through)
+    assert Desk(model).write().finish is FinishReason.END_OF_TEXT
+    reading = Desk(model).write(min_tokens=7)
+    assert (reading.finish, len(reading.token_ids)) == (FinishReason.END_OF_TEXT, 7)
+
+
+def test_slots_are_freed_within_the_limit(loaded: LoadedModel) -> None:
+    desk = Desk(loaded, kv_cache_bytes=1)
+    desk.write(prompt=LONG, max_tokens=2, cache_key="story")
+    assert desk.write(prompt=LONG, max_tokens=2, cache_key="story").usage.cached_tokens == 0

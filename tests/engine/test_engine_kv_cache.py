@@ -1,0 +1,124 @@
+from collections.abc import Sequence
+from types import SimpleNamespace
+
+import torch
+
+from bot.engine.local.kv_cache import Slot, SlotStore, common_prefix
+
+TOKEN_BYTES = 2 * 4 * 4  # keys and values, four floats each
+
+
+class FakeCache:
+    def __init__(self) -> None:
+        self.layer = SimpleNamespace(keys=torch.empty(0, 4), values=torch.empty(0, 4))
+
+    @property
+    def layers(self) -> Sequence[object]:
+        return [self.layer]
+
+    @property
+    def length(self) -> int:
+        return int(self.layer.keys.shape[0])
+
+    def resize(self, length: int) -> None:
+        self.layer.keys, self.layer.values = torch.empty(length, 4), torch.empty(length, 4)
+
+    def crop(self, tokens_to_remove: int, /) -> None:
+        assert tokens_to_remove < 0
+        self.resize(self.length + tokens_to_remove)
+
+
+def make(limit_bytes: int = 1 << 20, *, is_reusable: bool = True) -> SlotStore:
+    return SlotStore(FakeCache, limit_bytes=limit_bytes, is_reusable=is_reusable)
+
+
+def fill(slot: Slot, tokens: Sequence[int]) -> Slot:
+    slot.tokens = list(tokens)
+    assert isinstance(slot.cache, FakeCache)
+    slot.cache.resize(len(tokens))
+    return slot
+
+
+def keep(store: SlotStore, key: str, tokens: Sequence[int]) -> Slot:
+    slot = fill(store.take(key, [*tokens, 0]), tokens)
+    store.give_back(slot)
+    return slot
+
+
+def test_the_common_prefix_is_counted_in_tokens() -> None:
+    assert common_prefix([1, 2, 3], [1, 2, 4, 5]) == 2
+    assert common_prefix([1, 2], [1, 2, 3]) == 2
+    assert common_prefix([], [1]) == 0
+
+
+def test_a_slot_comes_back_cropped_to_what_the_texts_share() -> None:
+    store = make()
+    kept = keep(store, "story", [1, 2, 3, 4])
+    slot = store.take("story", [1, 2, 9, 9])
+    assert slot is kept
+    assert slot.tokens == [1, 2]
+    assert isinstance(slot.cache, FakeCache)
+    assert slot.cache.length == 2
+
+
+def test_the_last_token_is_always_left_to_compute() -> None:
+    store = make()
+    keep(store, "story", [1, 2, 3])
+    assert store.take("story", [1, 2, 3]).tokens == [1, 2]
+
+
+def test_a_text_that_shares_nothing_gets_an_empty_slot() -> None:
+    store = make()
+    kept = keep(store, "story", [1, 2])
+    slot = store.take("story", [7, 2])
+    assert slot is not kept
+    assert slot.tokens == []
+
+
+def test_a_slot_in_use_is_not_shared() -> None:
+    store = make()
+    keep(store, "story", [1, 2, 3])
+    first = store.take("story", [1, 2, 3, 4])
+    second = store.take("story", [1, 2, 3, 4])
+    assert second is not first
+    assert second.tokens == []
+    store.give_back(fill(second, [1, 2, 3, 4]))
+    store.give_back(fill(first, [1, 2, 3, 5]))
+    assert store.idle == 1
+    assert store.take("story", [1, 2, 3, 5, 6]) is first
+
+
+def test_the_least_recently_used_goes_first_when_the_limit_is_reached() -> None:
+    store = make(limit_bytes=TOKEN_BYTES * 6)
+    keep(store, "a", [1, 2])
+    keep(store, "b", [1, 2])
+    keep(store, "a", [1, 2])
+    keep(store, "c", [1, 2, 3])
+    assert store.idle_bytes <= TOKEN_BYTES * 6
+    assert store.take("b", [1, 2, 3]).tokens == []
+    assert store.take("a", [1, 2, 3]).tokens == [1, 2]
+
+
+def test_slots_in_use_count_towards_the_limit() -> None:
+    store = make(limit_bytes=TOKEN_BYTES * 5)
+    fill(store.take("busy", [1]), [1, 2, 3, 4])
+    keep(store, "idle", [1, 2])
+    assert store.idle == 0
+
+
+def test_nothing_is_kept_without_a_key_a_use_or_tokens() -> None:
+    store = make()
+    store.give_back(fill(store.take(None, [1, 2]), [1]))
+    store.give_back(store.take("empty", [1, 2]))
+    store.drop(fill(store.take("failed", [1, 2]), [1]))
+    assert store.idle == 0
+    rigid = make(is_reusable=False)
+    keep(rigid, "story", [1, 2])
+    assert rigid.idle == 0
+
+
+def test_all_that_is_idle_can_be_let_go() -> None:
+    store = make()
+    keep(store, "story", [1, 2])
+    store.clear()
+    assert store.idle == 0
