@@ -97,10 +97,6 @@ class Runner:
         """Return the run on a job."""
         return self._runs.get(job_id)
 
-    def is_writing(self, story_id: StoryId) -> bool:
-        """Whether a passage of the story is under way in this process."""
-        return any(run.job.story_id == story_id for run in self._runs.values())
-
     async def wait(self, job_id: PassageId) -> None:
         """Wait until a job ended in whatever way; at once, where it is not under way here."""
         run = self._runs.get(job_id)

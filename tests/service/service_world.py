@@ -57,21 +57,32 @@ class MortalStore:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.is_dead = False
+        self.refused = asyncio.Event()
+        self.wrote = asyncio.Event()
 
     @asynccontextmanager
     async def _alive(
         self, opened: AbstractAsyncContextManager[UnitOfWork]
     ) -> AsyncIterator[UnitOfWork]:
         if self.is_dead:
+            self.refused.set()
             raise StorageError(reason="killed")
         async with opened as unit:
             yield unit
+
+    @asynccontextmanager
+    async def _noted(
+        self, opened: AbstractAsyncContextManager[UnitOfWork]
+    ) -> AsyncIterator[UnitOfWork]:
+        async with opened as unit:
+            yield unit
+        self.wrote.set()
 
     def read(self) -> AbstractAsyncContextManager[UnitOfWork]:
         return self._alive(self._store.read())
 
     def write(self) -> AbstractAsyncContextManager[UnitOfWork]:
-        return self._alive(self._store.write())
+        return self._noted(self._alive(self._store.write()))
 
 
 class World:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.errors import ClosingError, ConflictError, StorageError
+from bot.errors import ClosingError, ConflictError, StaleError, StorageError
 from bot.service.api import PassageView, ReceiptKind
 from bot.service.showing import Showing
 from bot.story import tree
@@ -370,12 +370,16 @@ async def test_drain_gives_up_waiting_for_a_stage_that_hangs(small_world: World)
     await world.boot(limits=replace(LIMITS, pause_s=0.01))
     await world.begin()
 
+    reached = asyncio.Event()
+
     async def hang(views: Sequence[PassageView]) -> None:
+        reached.set()
         await asyncio.Event().wait()
 
     world.stage.show = hang  # type: ignore[method-assign]
     world.backend.play(" Never reached.")
     receipt = await world.say("Go.")
+    await reached.wait()
     world.stories.desk.keep(asyncio.Event().wait(), name="hangs")  # type: ignore[arg-type]
     await world.stories.drain(0.01)
     assert (await world.job(receipt.job_id)).status is JobStatus.OPEN
@@ -391,3 +395,66 @@ async def test_a_failing_side_task_is_logged(
     await small_world.stories.settle()
     await asyncio.sleep(0)
     assert "a task failed" in caplog.text
+
+
+async def test_a_lease_that_cannot_be_renewed_once_is_renewed_later(small_world: World) -> None:
+    world = small_world
+    await world.boot(limits=replace(LIMITS, lease_s=0.03))
+    gate = asyncio.Event()
+    await world.begin(wants_answer=False)
+    world.backend.play(gate, " Still here.")
+    receipt = await world.say(None)
+    await world.backend.until_gate()
+    store = world._processes[-1][1]
+    before = (await world.job(receipt.job_id)).expires_at
+    world.clock.advance(1)
+    store.is_dead = True
+    async with asyncio.timeout(5):
+        await store.refused.wait()
+    store.is_dead = False
+    store.wrote.clear()
+    async with asyncio.timeout(5):
+        await store.wrote.wait()
+    assert (await world.job(receipt.job_id)).expires_at != before
+    gate.set()
+    await world.finished(receipt)
+    assert (await world.told())[-1] == "Still here."
+
+
+async def test_a_passage_whose_place_in_the_story_is_gone_is_not_forced_in(
+    small_world: World,
+) -> None:
+    world = small_world
+    await world.begin()
+    assert isinstance(world.store, MemoryStore)
+    for is_retry in (False, True):
+        gate = asyncio.Event()
+        world.backend.gates_reached = 0
+        world.backend.play(gate, " Misplaced.")
+        if is_retry:
+            receipt = await world.stories.retry(world.ada, world.place, key=world.key())
+        else:
+            receipt = await world.say(None)
+        await world.backend.until_gate()
+        job = await world.job(receipt.job_id)
+        story = await world.story()
+        branch = story.branches[story.active_branch_id]
+        moved = {branch.id: replace(branch, head_id=None)}
+        world.store.state.stories[story.id] = replace(story, branches=moved)
+        gate.set()
+        await world.finished(receipt)
+        assert isinstance(world.stage.presenters[-1].error, StaleError)
+        assert (await world.job(job.id)).status is JobStatus.FAILED
+        world.store.state.stories[story.id] = story
+
+
+async def test_the_story_is_deleted_before_its_passage_begins(small_world: World) -> None:
+    world = small_world
+    await world.begin(wants_answer=False)
+    receipt = await world.say(None)
+    assert isinstance(world.store, MemoryStore)
+    stories = world.store.state.stories
+    stories[receipt.story.id] = replace(stories[receipt.story.id], status=StoryStatus.DELETED)
+    await world.stories.wait(receipt.job_id or 0)
+    assert (await world.job(receipt.job_id)).status is JobStatus.FAILED
+    assert not world.stage.presenters

@@ -93,6 +93,7 @@ async def _storm(world: World, seed: int, rounds: int) -> None:
             assert job is not None
             assert (job.status is JobStatus.DONE) == (job.id in story.passages)
     written = Counter(text.body for text in story.texts.values())
+    assert kept
     assert not waiting
     assert [text for text in kept if written[text] != 1] == []
     assert [text for text, count in written.items() if text.startswith("Words") and count > 1] == []
