@@ -256,7 +256,7 @@ def test_not_a_number_fails_its_request_alone(loaded: LoadedModel) -> None:
     prompt = " the" * 30
     desk, victim = run_beside(alter(loaded, through), ask(prompt), ask(max_tokens=4))
     assert isinstance(desk.errors[victim], EngineError)
-    assert desk.core.load.last_error == "engine"
+    assert desk.core.load.last_error == "engine.not_a_number"
 
 
 def test_a_failing_step_costs_its_request_and_its_cache_only(loaded: LoadedModel) -> None:

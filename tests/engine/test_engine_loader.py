@@ -115,7 +115,7 @@ def test_too_little_memory_is_said_before_loading(
 ) -> None:
     monkeypatch.setattr(loader, "available_memory_bytes", lambda: 2**20)
     monkeypatch.setattr(loader, "_read", lambda *_: pytest.fail("it was loaded"))
-    with pytest.raises(ModelUnavailableError, match="GiB of memory"):
+    with pytest.raises(ModelUnavailableError, match="MiB of memory"):
         load_model(tiny_gpt2)
 
 

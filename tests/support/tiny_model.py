@@ -78,9 +78,13 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def build_model(
-    tokenizer: PreTrainedTokenizerFast, *, arch: Arch = "gpt2", n_positions: int = 1024
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    arch: Arch = "gpt2",
+    n_positions: int = 1024,
+    layers: int = _LAYERS,
 ) -> PreTrainedModel:
-    """Return the model; the same every time."""
+    """Return the model; the same every time. With more layers it is slower and no wiser."""
     end = int(tokenizer.vocab[END])
     model: PreTrainedModel
     with torch.random.fork_rng(devices=[]):
@@ -88,7 +92,7 @@ def build_model(
         if arch == "gpt2":
             model = GPT2LMHeadModel(
                 GPT2Config(
-                    n_layer=_LAYERS,
+                    n_layer=layers,
                     n_embd=_HIDDEN,
                     n_head=_HEADS,
                     n_positions=n_positions,
@@ -110,7 +114,7 @@ def build_model(
             )
             model = kind(
                 config(
-                    num_hidden_layers=_LAYERS,
+                    num_hidden_layers=layers,
                     hidden_size=_HIDDEN,
                     intermediate_size=2 * _HIDDEN,
                     num_attention_heads=_HEADS,
@@ -165,13 +169,16 @@ def teach(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
             head[mark, _AFTER_COMMA] = -3.0
 
 
-def write_tiny_model(folder: Path, *, arch: Arch = "gpt2", n_positions: int = 1024) -> Path:
+def write_tiny_model(
+    folder: Path, *, arch: Arch = "gpt2", n_positions: int = 1024, layers: int = _LAYERS
+) -> Path:
     """Write model and tokenizer into a folder, and return it."""
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the library's
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = build_tokenizer()
     tokenizer.save_pretrained(str(folder))
-    build_model(tokenizer, arch=arch, n_positions=n_positions).save_pretrained(str(folder))
+    model = build_model(tokenizer, arch=arch, n_positions=n_positions, layers=layers)
+    model.save_pretrained(str(folder))
     return folder
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import torch
 
+from bot.engine.local.errors import MonitorFailedError
 from bot.engine.local.generation import Generation, Job, Next
 from bot.engine.local.loader import LoadedModel
 from bot.engine.local.runner import StepRunner
@@ -24,7 +25,6 @@ from bot.engine.local.tokenizer import decode
 from bot.engine.local.worker import Event, Load
 from bot.engine.types import Chunk, FinishReason
 from bot.errors import EngineError, QueueFullError
-from bot.locales import N_
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +155,7 @@ class EngineCore:
             return self._fail(job_id, error)
         except Exception:  # a monitor is foreign code; only its own request pays
             log.exception("a request failed after a token", extra={"request": job_id})
-            return self._fail(job_id, EngineError(reason=N_("its text could not be judged")))
+            return self._fail(job_id, MonitorFailedError())
         if progress.next is Next.END:
             self._forget(job_id, keeps=True)
         elif progress.next is Next.REWIND:

@@ -27,11 +27,15 @@ from transformers.cache_utils import DynamicLayer
 from transformers.utils import logging as transformers_logging
 
 from bot import __version__
+from bot.engine.local.errors import (
+    ForeignTokenizerError,
+    MissingWeightsError,
+    TooLargeError,
+    UnloadableError,
+)
 from bot.engine.local.resources import available_memory_bytes, usable_threads
 from bot.engine.local.store.folder import look
 from bot.engine.local.tokenizer import hash_tokenizer, load_tokenizer, special_ids
-from bot.errors import ModelUnavailableError
-from bot.locales import N_
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +157,8 @@ def load_model(
         path: a folder with config.json, a tokenizer and safetensors.
         name: for people and errors; the folder's name where None.
         revision: commit or content hash; the folder's fingerprint where None.
-        precision: auto is fp32: plain transformers gains nothing from bf16 at batch 1.
+        precision: auto is fp32, which writes what plain transformers writes; bf16 is
+            faster where the processor has it.
         device: a torch device.
         threads: to compute with; affinity and quota decide where None.
         window_tokens: the window to use, if the model has it.
@@ -172,17 +177,13 @@ def load_model(
         tokenizer = load_tokenizer(path)
         model, missing = _read(path, dtype, device)
     except Exception as error:  # a library that reads foreign files may raise anything
-        raise ModelUnavailableError(model=name, reason=_first_line(error)) from error
+        raise UnloadableError(model=name, cause=_first_line(error)) from error
     if missing:
         # The library would fill them with random numbers and only warn.
-        raise ModelUnavailableError(
-            model=name, reason=N_("a part of its weights is missing: ") + missing[0]
-        )
+        raise MissingWeightsError(model=name, missing=missing[0])
     rows = _rows(model)
     if len(tokenizer) > rows:
-        raise ModelUnavailableError(
-            model=name, reason=N_("its tokenizer has more tokens than the model knows")
-        )
+        raise ForeignTokenizerError(model=name, tokens=len(tokenizer), rows=rows)
     specials = special_ids(tokenizer)
     ends = _end_ids(model, tokenizer, specials)
     suppressed = set(range(len(tokenizer), rows)) | {
@@ -255,9 +256,8 @@ def _require_memory(name: str, weights_bytes: int) -> None:
     needed = weights_bytes + _OVERHEAD_BYTES
     available = available_memory_bytes()
     if needed > available:
-        raise ModelUnavailableError(
-            model=name,
-            reason=f"it needs {needed / 2**30:.1f} GiB of memory; {available / 2**30:.1f} GiB are free",
+        raise TooLargeError(
+            model=name, needed_mib=needed // 2**20, available_mib=available // 2**20
         )
 
 
@@ -309,7 +309,7 @@ def _probe(name: str, model: PreTrainedModel, *, keeps_logits: bool, window: int
     try:
         whole = _forward(model, ids, None, keeps_logits=keeps_logits).float()
     except Exception as error:  # foreign code, and without it nothing can be written
-        raise ModelUnavailableError(model=name, reason=_first_line(error)) from error
+        raise UnloadableError(model=name, cause=_first_line(error)) from error
     try:
         cache = DynamicCache(config=model.config)
         for part in (ids[: length // 2], ids[length // 2 : -1], ids[-1:]):

@@ -13,11 +13,11 @@ from typing import Protocol
 import torch
 from transformers import DynamicCache
 
+from bot.engine.local.errors import StepFailedError
 from bot.engine.local.kv_cache import Slot, SlotStore
 from bot.engine.local.loader import CacheUse
 from bot.engine.local.scheduler import Span, StepPlan
 from bot.errors import EngineError
-from bot.locales import N_
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class StepRunner:
                 last = self._compute(span, texts[span.id])
             except Exception:  # a model's forward may raise anything; only this request pays
                 log.exception("a step of the model failed", extra={"request": span.id})
-                errors[span.id] = EngineError(reason=N_("the model failed while computing"))
+                errors[span.id] = StepFailedError()
                 self.close(span.id, keeps=False)
                 continue
             computed[span.id] = span.stop

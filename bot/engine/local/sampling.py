@@ -14,9 +14,8 @@ from hashlib import blake2b
 
 import torch
 
+from bot.engine.local.errors import BrokenLogitsError, NothingToDrawError
 from bot.engine.types import SamplingParams
-from bot.errors import EngineError
-from bot.locales import N_
 
 _NUCLEUS_STEP = 1024  # how many of the likeliest are tried before the whole vocabulary is sorted
 
@@ -85,11 +84,13 @@ class Sampler:
             may_end: whether an end of text may be drawn.
 
         Raises:
-            EngineError: the logits are not numbers, or nothing may be drawn.
+            BrokenLogitsError: the logits are not numbers.
+            NothingToDrawError: every token is ruled out.
         """
         scores = logits.to(torch.float32, copy=True)
-        if bool(torch.isnan(scores).any()) or bool(torch.isposinf(scores).any()):
-            raise EngineError(reason=N_("it computed something that is not a number"))
+        # NaN carries through max, so that one pass finds it and infinity.
+        if not float(scores.max()) < math.inf:
+            raise BrokenLogitsError
         self._adjust(scores, generated)
         scores[self._suppressed_ids] = -math.inf
         if not may_end:
@@ -97,7 +98,7 @@ class Sampler:
         if forbidden:
             scores[list(forbidden)] = -math.inf
         if not math.isfinite(float(scores.max())):
-            raise EngineError(reason=N_("every possible next word is ruled out"))
+            raise NothingToDrawError
         if self._params.temperature == 0.0 or self._params.top_k == 1:
             return int(scores.argmax())
         return self._pick(scores, uniform(self._seed, len(generated), attempt))

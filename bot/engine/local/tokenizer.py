@@ -16,9 +16,8 @@ from pathlib import Path
 from jinja2 import TemplateError
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from bot.engine.local.errors import ChatTemplateError
 from bot.engine.types import PromptPart
-from bot.errors import EngineError
-from bot.locales import N_
 
 # Either the first alone defines a tokenizer, or the others together do.
 _WHOLE = "tokenizer.json"
@@ -101,7 +100,7 @@ class PromptEncoder:
         """Return the ids of the parts, joined; never none.
 
         Raises:
-            EngineError: the model's chat template refuses the parts.
+            ChatTemplateError: the model's chat template refuses the parts.
         """
         parts = list(parts)
         if any(part.role is not None for part in parts) and self._tokenizer.chat_template:
@@ -178,7 +177,7 @@ class PromptEncoder:
                 messages, tokenize=False, add_generation_prompt=not is_continued
             )
         except TemplateError as error:
-            raise EngineError(reason=N_("its chat template refuses this conversation")) from error
+            raise ChatTemplateError from error
         pieces: list[str | int] = []
         for at, chunk in enumerate(str(text).split(_OPEN)):
             if at == 0:
