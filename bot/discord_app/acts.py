@@ -27,7 +27,7 @@ from bot.discord_app.views.panels import (
 from bot.errors import InvalidInputError, NotFoundError
 from bot.export import export
 from bot.locales import N_, Words
-from bot.service.api import PassageView, Receipt, ReceiptKind
+from bot.service.api import Receipt, ReceiptKind
 from bot.story import tree
 from bot.story.concept import Wish, concept_of
 from bot.story.model import PassageId, Story, StoryId
@@ -151,7 +151,6 @@ class Acts:
         if receipt.job_id is not None:
             await answer.confirm(answer.words(N_("The model writes an ending.")))
             return
-        await self._show_head(answer, receipt.story)
         await answer.confirm(answer.words(N_("The story has ended. Undo takes that back.")))
 
     # --------------------------------------------------------------- starting
@@ -325,11 +324,6 @@ class Acts:
         if story_id is None:
             return await self._stories.current(answer.actor, answer.place)
         return await self._stories.story(answer.actor, answer.place, story_id)
-
-    async def _show_head(self, answer: Answer, story: Story) -> None:
-        head = tree.head(story)
-        if head is not None:
-            await self._stage.show([PassageView(place=answer.place, story=story, passage=head)])
 
 
 def sentence_for(receipt: Receipt, words: Words, *, has_words: bool) -> str:

@@ -272,7 +272,11 @@ class Turns(UseCases):
                 return await self._ask(unit, actor, story, JobKind.END, key=key)
             step = actions.end(story, await self._stamp(unit, actor, key))
             await unit.stories.save(step, story.version)
-            return Outcome(receipt=Receipt(kind=ReceiptKind.KEPT, story=step.story))
+            head_id = tree.head_id(step.story)
+            return Outcome(
+                receipt=Receipt(kind=ReceiptKind.KEPT, story=step.story),
+                show=() if head_id is None else (head_id,),
+            )
 
         return self._remember(
             key, await self._proceed(place, await self._commit(place, act), charge)
