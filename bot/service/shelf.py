@@ -199,11 +199,19 @@ def _cleaned(step: Step, settings: Settings) -> Step:
     texts = tuple(
         text
         if text.id in concepts or not is_visible(text.body)
-        else replace(text, body=clean_text(text.body, limit=settings.input_limit))
+        else replace(
+            text, body=_lead(text.body) + clean_text(text.body, limit=settings.input_limit)
+        )
         for text in step.texts
     )
     story = replace(step.story, texts={text.id: text for text in texts})
     return replace(step, story=story, texts=texts)
+
+
+def _lead(text: str) -> str:
+    """Return the white space that a model's passage begins with: it joins it to the one before."""
+    lead = text[: len(text) - len(text.lstrip(" \n"))]
+    return lead[:2]
 
 
 async def _with_known_models(unit: UnitOfWork, step: Step) -> Step:
