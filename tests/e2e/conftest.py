@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.discord_server import BotProcess, DiscordServer
+from tests.e2e.scenes import Scene, open_scene
 from tests.support.tiny_model import write_tiny_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,3 +81,22 @@ async def start_bot(
     for bot in runs:
         if bot.is_running:
             await bot.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def scene(
+    request: pytest.FixtureRequest, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Scene]:
+    """A Discord and a running bot that the module's tests share, each in channels of its own.
+
+    A module that says `IS_TAPPED = True` has the model's tap in its hand; with `STARTS_BOT = False`
+    its tests start the bot themselves; `HAS_RATE_LIMITS = True` is Discord's daily life.
+    """
+    folder = tmp_path_factory.mktemp("scene")
+    is_tapped = getattr(request.module, "IS_TAPPED", False)
+    async with open_scene(folder, tiny_model, is_tapped=is_tapped) as made:
+        # Whoever clicks as fast as a test meets limits that people do not.
+        made.discord.limits.enabled = getattr(request.module, "HAS_RATE_LIMITS", False)
+        if getattr(request.module, "STARTS_BOT", True):
+            await made.start_bot()
+        yield made
