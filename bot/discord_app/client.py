@@ -26,6 +26,7 @@ from bot.discord_app.answers import report
 from bot.discord_app.cogs.admin import AdminCommands
 from bot.discord_app.cogs.story import StoryCommands
 from bot.discord_app.editor import EDIT_INTERVAL_S, Editors, Pace
+from bot.discord_app.errors import ClosingError
 from bot.discord_app.help import help_text
 from bot.discord_app.messages import Messages
 from bot.discord_app.messenger import NO_MENTIONS, DiscordMessenger
@@ -45,6 +46,10 @@ from bot.story.ports import Clock, OutboxStatus
 log = logging.getLogger(__name__)
 
 CLOSE_LIMIT_S = 10.0
+
+# Voice is not used; discord.py would warn at every start that its libraries are missing.
+discord.VoiceClient.warn_nacl = False
+discord.VoiceClient.warn_dave = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +72,14 @@ class DiscordOptions:
 
 class StoryTree(app_commands.CommandTree["RoundtaleClient"]):
     """The commands; what they raise goes to the error handler."""
+
+    async def interaction_check(self, interaction: AnyInteraction, /) -> bool:
+        """Take nothing new while the bot ends."""
+        if not self.client.is_closing:
+            return True
+        # What is raised here reaches no handler in discord.py 2.7 unless it is its own.
+        await report(interaction, ClosingError(), where="a command")
+        return False
 
     async def on_error(
         self, interaction: AnyInteraction, error: app_commands.AppCommandError, /
@@ -135,9 +148,7 @@ class RoundtaleClient(discord.AutoShardedClient):
         self.router = Router(self.acts, settings, services, lambda: self.is_closing)
         self.messages = Messages(self, services, hears_all=self.options.wants_message_content)
         self.tree = StoryTree(self)
-        self.tree.add_command(
-            StoryCommands(self.acts, self.router, services, lambda: self.is_closing)
-        )
+        self.tree.add_command(StoryCommands(self.acts, self.router, services))
         self.tree.add_command(AdminCommands(settings))
 
     async def setup_hook(self) -> None:

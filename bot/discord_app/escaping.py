@@ -15,6 +15,7 @@ _MARKUP = re.compile(
     r"(?P<anywhere>[\\*_~`|<\[])"
     r"|(?P<indent>(?:^|(?<=\n))[ \t]*)(?:(?P<start>[#>+-])|(?P<number>\d{1,9})(?P<dot>[.)]))"
 )
+_INLINE = re.compile(r"[\\*_~`|<\[]")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _BIDI = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _BREAKS = re.compile(r"\s+")
@@ -39,7 +40,12 @@ def neutralise_line(text: str, limit: int = _MAX_NAME) -> str:
     line = _BREAKS.sub(" ", _CONTROLS.sub("", _BIDI.sub("", text))).strip()
     if len(line) > limit:
         line = line[: limit - 1].rstrip() + "…"
-    return neutralise(line)
+    return neutralise_inline(line)
+
+
+def neutralise_inline(text: str) -> str:
+    """Return text for the middle of a line, where nothing of a line's start can happen."""
+    return _INLINE.sub(r"\\\g<0>", text)
 
 
 def utf16_length(text: str) -> int:

@@ -195,6 +195,6 @@ def describe(error: discord.HTTPException, *, is_send: bool = False) -> Exceptio
         return PlaceGoneError(is_deleted=False) if is_send else MessageGoneError(str(error.code))
     if isinstance(error, discord.Forbidden):
         return PlaceGoneError(is_deleted=False)
-    if isinstance(error, discord.RateLimited) or error.status >= _SERVER_ERROR:
+    if error.status >= _SERVER_ERROR:
         return UnreachableError(str(error.status))
     return error

@@ -12,7 +12,7 @@ import discord
 from bot.discord_app.answers import Answer
 from bot.discord_app.custom_ids import Ref
 from bot.discord_app.errors import OnlyAdminsError, OutdatedControlError
-from bot.discord_app.escaping import neutralise
+from bot.discord_app.escaping import neutralise_inline
 from bot.discord_app.forms import choice_field, form, value_field
 from bot.discord_app.services import Services
 from bot.discord_app.views.base import action_row, button, panel, select
@@ -83,7 +83,7 @@ class SettingsActs:
         row = await self._settings.set(answer.actor, answer.place, scope.value, name, value)
         said = answer.words(
             N_("**{name}** is **{value}** here now (from {source})."),
-            name=neutralise(row.setting.name),
+            name=neutralise_inline(row.setting.name),
             value=_shown(row, answer.words),
             source=answer.words(_SOURCES[row.source]),
         )
@@ -145,7 +145,7 @@ def settings_panel(
         scope=words(_SCOPES[scope]),
     )
     lines = [
-        f"**{neutralise(row.setting.name)}**: {_shown(row, words)} · {words(_SOURCES[row.source])}\n"
+        f"**{neutralise_inline(row.setting.name)}**: {_shown(row, words)} · {words(_SOURCES[row.source])}\n"
         f"-# {words(row.setting.explanation)}"
         for row in shown
     ]
@@ -205,7 +205,9 @@ def _shown(row: Effective, words: Words) -> str:
     value = format_value(row.value)
     if not value:
         return words(N_("nothing"))
-    return neutralise(value if len(value) <= _VALUE_LIMIT else value[: _VALUE_LIMIT - 1] + "…")
+    return neutralise_inline(
+        value if len(value) <= _VALUE_LIMIT else value[: _VALUE_LIMIT - 1] + "…"
+    )
 
 
 def _require_admin(answer: Answer) -> None:

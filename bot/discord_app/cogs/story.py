@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 
 import discord
 from discord import app_commands
@@ -10,7 +9,6 @@ from discord.app_commands import Choice, Range, locale_str
 
 from bot.discord_app.acts import Acts
 from bot.discord_app.answers import Answer
-from bot.discord_app.errors import ClosingError
 from bot.discord_app.place import AnyInteraction
 from bot.discord_app.router import Router
 from bot.discord_app.services import Services
@@ -51,24 +49,13 @@ class StoryCommands(
         acts: what members can do.
         router: opens forms.
         services: for autocomplete.
-        is_closing: whether the bot takes nothing new any more.
     """
 
-    def __init__(
-        self, acts: Acts, router: Router, services: Services, is_closing: Callable[[], bool]
-    ) -> None:
+    def __init__(self, acts: Acts, router: Router, services: Services) -> None:
         super().__init__()
         self._acts = acts
         self._router = router
         self._services = services
-        self._is_closing = is_closing
-
-    async def interaction_check(self, interaction: AnyInteraction, /) -> bool:
-        """Take nothing new while the bot ends."""
-        await asyncio.sleep(0)
-        if self._is_closing():
-            raise ClosingError
-        return True
 
     @app_commands.command(
         name=locale_str("start"),

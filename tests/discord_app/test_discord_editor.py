@@ -1,0 +1,90 @@
+import asyncio
+
+import pytest
+
+from bot.discord_app.editor import Editors, Pace, Priority
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def test_the_interval_is_the_larger_of_its_least_and_the_share_of_all_streams() -> None:
+    pace = Pace()
+    assert pace.interval_s == pytest.approx(1.2)
+    for _ in range(50):
+        pace.open_stream()
+    assert pace.interval_s == pytest.approx(2.0)
+    assert pace.least_s == pytest.approx(1.2)
+    for _ in range(50):
+        pace.close_stream()
+    assert pace.interval_s == pytest.approx(1.2)
+
+
+def test_an_edit_waits_for_the_rest_of_its_interval() -> None:
+    clock = Clock()
+    editor = Editors(Pace(1.2, clock)).of(1)
+    assert editor.wait_s(7, 1.2) <= 0
+    editor.note(7)
+    clock.now_s += 0.5
+    assert editor.wait_s(7, 1.2) == pytest.approx(0.7)
+    assert editor.wait_s(8, 1.2) <= 0
+    for message_id in range(100):
+        editor.note(message_id)
+    assert editor.wait_s(7, 1.2) <= 0  # forgotten
+
+
+async def test_one_writes_at_a_time_and_the_important_goes_first() -> None:
+    editor = Editors(Pace()).of(1)
+    order: list[str] = []
+    begun = asyncio.Event()
+    gate = asyncio.Event()
+
+    async def first() -> None:
+        async with editor.turn(Priority.GROWTH):
+            begun.set()
+            await gate.wait()
+            order.append("first")
+
+    async def write(name: str, priority: Priority) -> None:
+        async with editor.turn(priority):
+            order.append(name)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(first())
+        await begun.wait()
+        for name, priority in (
+            ("tidy", Priority.TIDY),
+            ("growth", Priority.GROWTH),
+            ("final", Priority.FINAL),
+            ("final too", Priority.FINAL),
+        ):
+            group.create_task(write(name, priority))
+        await asyncio.sleep(0)
+        gate.set()
+    assert order == ["first", "final", "final too", "growth", "tidy"]
+
+
+async def test_whoever_gives_up_waiting_passes_the_turn_on() -> None:
+    editor = Editors(Pace()).of(1)
+    async with editor.turn(Priority.FINAL):
+        waiting = asyncio.create_task(editor._take(Priority.FINAL))
+        late = asyncio.create_task(editor._take(Priority.TIDY))
+        await asyncio.sleep(0)
+        editor._pass_on()  # the first one's turn comes …
+        waiting.cancel()  # … at the moment of its cancellation
+        await asyncio.wait({waiting, late})
+    assert waiting.cancelled()
+    assert late.done()
+    assert not late.cancelled()
+
+
+def test_each_channel_has_one_editor() -> None:
+    editors = Editors(Pace())
+    one = editors.of(1)
+    assert editors.of(1) is one
+    assert editors.of(2) is not one
