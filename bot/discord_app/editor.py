@@ -3,9 +3,12 @@
 Invariants:
     - In one channel one write is under way at a time; who waits is served by
       priority, then in order of arrival.
-    - Two edits of one message are at least the interval apart: the larger of 1.2 s
+    - Two edits of one message are at least the interval apart: the larger of 1.3 s
       and a 25th of a second for every stream under way (50 requests a second are
       Discord's limit for the whole bot; half of it is left for everything else).
+    - What can wait, a growing version or old buttons, keeps that distance from every
+      edit in its channel: Discord grants a channel five edits in five seconds, and a
+      stream alone never uses them up.
 """
 
 import asyncio
@@ -17,7 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from enum import IntEnum
 
-EDIT_INTERVAL_S = 1.2
+EDIT_INTERVAL_S = 1.3  # five edits span more than five seconds
 EDITS_PER_S = 25.0
 _REMEMBERED = 32  # messages of one channel whose last edit is kept in mind
 
@@ -85,6 +88,7 @@ class ChannelEditor:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._arrivals = itertools.count()
         self._edited_at: dict[int, float] = {}
+        self._written_at: float | None = None
 
     @asynccontextmanager
     async def turn(self, priority: Priority) -> AsyncIterator[None]:
@@ -94,6 +98,24 @@ class ChannelEditor:
             yield
         finally:
             self._pass_on()
+
+    @asynccontextmanager
+    async def turn_to_edit(self, message_id: int, priority: Priority) -> AsyncIterator[None]:
+        """Hold the channel for an edit of a message, once that may be edited again."""
+
+        def wait_s() -> float:
+            if priority is Priority.FINAL:
+                return self.wait_s(message_id, self._pace.least_s)
+            return self.calm_s(self._pace.least_s)
+
+        while True:
+            while (delay_s := wait_s()) > 0:
+                await self._pace.sleep(delay_s)
+            async with self.turn(priority):
+                # Somebody else may have written while this one waited for the channel.
+                if wait_s() <= 0:
+                    yield
+                    return
 
     async def _take(self, priority: Priority) -> None:
         if not self._is_busy:
@@ -121,10 +143,15 @@ class ChannelEditor:
         edited_at = self._edited_at.get(message_id)
         return 0.0 if edited_at is None else edited_at + interval_s - self._pace.now()
 
+    def calm_s(self, interval_s: float) -> float:
+        """Return how long what can wait must wait after the channel's last write, in seconds."""
+        written_at = self._written_at
+        return 0.0 if written_at is None else written_at + interval_s - self._pace.now()
+
     def note(self, message_id: int) -> None:
         """Remember that a message was written now."""
         self._edited_at.pop(message_id, None)
-        self._edited_at[message_id] = self._pace.now()
+        self._edited_at[message_id] = self._written_at = self._pace.now()
         while len(self._edited_at) > _REMEMBERED:
             del self._edited_at[next(iter(self._edited_at))]
 

@@ -125,10 +125,9 @@ class PassageMessages:
 
     def wait_s(self) -> float:
         """Return how long the next growing version must still wait, in seconds."""
-        last = self.last_id
-        if last is None:
+        if self.last_id is None:
             return 0.0
-        return self._editor.wait_s(last, self._tools.editors.pace.interval_s)
+        return self._editor.calm_s(self._tools.editors.pace.interval_s)
 
     async def adopt(self, other: "PassageMessages") -> bool:
         """Take over an alternate's messages; False where it has none."""
@@ -219,10 +218,7 @@ class PassageMessages:
         message_id = slot.live_id
         if message_id is None:
             raise MessageGoneError
-        pace = self._tools.editors.pace
-        while (delay_s := self._editor.wait_s(message_id, pace.least_s)) > 0:
-            await pace.sleep(delay_s)
-        async with self._editor.turn(priority):
+        async with self._editor.turn_to_edit(message_id, priority):
             await self._tools.messenger.edit(
                 self._channel_id,
                 message_id,

@@ -235,10 +235,7 @@ class DiscordStage(Stage):
 
         async def take_away() -> None:
             editor = self._tools.editors.of(channel_id)
-            pace = self._tools.editors.pace
-            while (delay_s := editor.wait_s(old, pace.least_s)) > 0:
-                await pace.sleep(delay_s)
-            async with editor.turn(Priority.TIDY):
+            async with editor.turn_to_edit(old, Priority.TIDY):
                 if self._armed.get(channel_id) == old:
                     return  # it became the newest again meanwhile
                 await self._tools.messenger.disarm(channel_id, old)

@@ -1,8 +1,9 @@
 import asyncio
+import itertools
 
 import pytest
 
-from bot.discord_app.editor import Editors, Pace, Priority
+from bot.discord_app.editor import EDIT_INTERVAL_S, Editors, Pace, Priority
 
 
 class Clock:
@@ -15,14 +16,14 @@ class Clock:
 
 def test_the_interval_is_the_larger_of_its_least_and_the_share_of_all_streams() -> None:
     pace = Pace()
-    assert pace.interval_s == pytest.approx(1.2)
+    assert pace.interval_s == pytest.approx(EDIT_INTERVAL_S)
     for _ in range(50):
         pace.open_stream()
     assert pace.interval_s == pytest.approx(2.0)
-    assert pace.least_s == pytest.approx(1.2)
+    assert pace.least_s == pytest.approx(EDIT_INTERVAL_S)
     for _ in range(50):
         pace.close_stream()
-    assert pace.interval_s == pytest.approx(1.2)
+    assert pace.interval_s == pytest.approx(EDIT_INTERVAL_S)
 
 
 def test_an_edit_waits_for_the_rest_of_its_interval() -> None:
@@ -36,6 +37,38 @@ def test_an_edit_waits_for_the_rest_of_its_interval() -> None:
     for message_id in range(100):
         editor.note(message_id)
     assert editor.wait_s(7, 1.2) <= 0  # forgotten
+
+
+async def test_two_edits_of_one_message_that_wait_together_keep_their_distance() -> None:
+    clock = Clock()
+    edited_at: list[float] = []
+
+    async def wait(delay_s: float) -> None:
+        await asyncio.sleep(0)
+        clock.now_s += delay_s
+
+    editor = Editors(Pace(1.0, clock, wait)).of(1)
+    editor.note(7)
+
+    async def edit(priority: Priority) -> None:
+        async with editor.turn_to_edit(7, priority):
+            edited_at.append(clock.now_s)
+            editor.note(7)
+
+    await asyncio.gather(edit(Priority.TIDY), edit(Priority.FINAL), edit(Priority.FINAL))
+    assert [after - before >= 1.0 for before, after in itertools.pairwise(edited_at)] == [
+        True,
+        True,
+    ]
+
+
+async def test_what_can_wait_keeps_its_distance_from_every_edit_in_the_channel() -> None:
+    clock = Clock()
+    editor = Editors(Pace(1.0, clock)).of(1)
+    editor.note(7)
+    clock.now_s += 0.25
+    assert editor.wait_s(8, 1.0) <= 0
+    assert editor.calm_s(1.0) == pytest.approx(0.75)
 
 
 async def test_one_writes_at_a_time_and_the_important_goes_first() -> None:
