@@ -37,7 +37,7 @@ from bot.policy.settings import (
 )
 
 
-@pytest.mark.parametrize("setting", REGISTRY.values(), ids=str)
+@pytest.mark.parametrize("setting", REGISTRY.values(), ids=list(REGISTRY))
 def test_every_setting_is_whole_and_its_default_survives_storage(setting: Setting) -> None:
     assert setting.explanation.endswith(".")
     assert setting.group in GROUP_TITLES
