@@ -1,7 +1,7 @@
 """The real bot in a process of its own, over the project's stand-in of Discord."""
 
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -90,13 +90,23 @@ async def scene(
     """A Discord and a running bot that the module's tests share, each in channels of its own.
 
     A module that says `IS_TAPPED = True` has the model's tap in its hand; with `STARTS_BOT = False`
-    its tests start the bot themselves; `HAS_RATE_LIMITS = True` is Discord's daily life.
+    its tests start the bot themselves; `HAS_RATE_LIMITS = True` is Discord's daily life;
+    `BOT_ENV` are settings of the operator.
     """
     folder = tmp_path_factory.mktemp("scene")
     is_tapped = getattr(request.module, "IS_TAPPED", False)
     async with open_scene(folder, tiny_model, is_tapped=is_tapped) as made:
+        made.env |= getattr(request.module, "BOT_ENV", {})
         # Whoever clicks as fast as a test meets limits that people do not.
         made.discord.limits.enabled = getattr(request.module, "HAS_RATE_LIMITS", False)
         if getattr(request.module, "STARTS_BOT", True):
             await made.start_bot()
         yield made
+
+
+@pytest.fixture(autouse=True)
+def open_tap(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let the model write again, however a test that closed its tap has ended."""
+    yield
+    if "scene" in request.fixturenames:
+        request.getfixturevalue("scene").tap.open()

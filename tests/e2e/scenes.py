@@ -5,7 +5,7 @@ Invariant: whoever waits here waits for a change in Discord or for the process's
 
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ from tests.discord_server.world import Channel, Guild, Interaction, Message, Use
 ROOT = Path(__file__).resolve().parents[2]
 OPENING = "Once upon a time in a small village, a fox knocked at the mill."
 READY_S = 60.0
-PASSAGE_S = 60.0
+PASSAGE_S = 30.0
 """Generous: a passage's first words wait for the model, which loads beside everything else."""
 
 
@@ -186,6 +186,15 @@ class Scene:
             lambda each: "Stop" in each.labels and len(each.content.split()) >= words,
             timeout_s=PASSAGE_S,
         )
+
+    async def write_until(self, predicate: Callable[[], Any], limit: int = 150) -> None:
+        """Let the model go on step by step until something is to be seen."""
+        for _ in range(limit):
+            if predicate():
+                return
+            self.tap.let(1)
+            await self.discord.state.next_change(0.1)
+        raise AssertionError(f"not within {limit} steps\n{self.discord.state.describe()}")
 
     # -- what is kept -----------------------------------------------------------------
 
