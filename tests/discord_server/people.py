@@ -43,7 +43,7 @@ class People:
         options: dict[str, Any] | None = None,
         *,
         wait: Wait = "ack",
-        timeout_s: float = 10.0,
+        timeout_s: float = 30.0,
     ) -> Interaction:
         """Use a slash command, given as "story start"; options by name."""
         found, chain, specs = find_command(self.state, user, channel, command)
@@ -62,7 +62,7 @@ class People:
         typed: str,
         *,
         others: dict[str, Any] | None = None,
-        timeout_s: float = 10.0,
+        timeout_s: float = 30.0,
     ) -> list[Json]:
         """Type into an option; return the choices shown, each with name and value."""
         found, chain, specs = find_command(self.state, user, channel, command)
@@ -82,7 +82,7 @@ class People:
         target: Message | User,
         *,
         wait: Wait = "ack",
-        timeout_s: float = 10.0,
+        timeout_s: float = 30.0,
     ) -> Interaction:
         """Use a command of a message's or member's context menu."""
         kind = 3 if isinstance(target, Message) else 2
@@ -114,7 +114,7 @@ class People:
         key: str,
         *,
         wait: Wait = "ack",
-        timeout_s: float = 10.0,
+        timeout_s: float = 30.0,
     ) -> Interaction:
         """Press a button, by its label, emoji or custom id."""
         await self._look_at(user, message)
@@ -131,7 +131,7 @@ class People:
         component_type: int = BUTTON,
         values: list[str] | None = None,
         wait: Wait = "ack",
-        timeout_s: float = 10.0,
+        timeout_s: float = 30.0,
     ) -> Interaction:
         """Press what may be gone by now: a click that races, unchecked by the client."""
         data: Json = {"custom_id": custom_id, "component_type": component_type}
@@ -147,7 +147,7 @@ class People:
         values: list[Any],
         *,
         wait: Wait = "ack",
-        timeout_s: float = 10.0,
+        timeout_s: float = 30.0,
     ) -> Interaction:
         """Choose in a select, found by custom id or placeholder (None: the only one)."""
         await self._look_at(user, message)
@@ -168,7 +168,7 @@ class People:
         values: dict[str, Any],
         *,
         wait: Wait = "ack",
-        timeout_s: float = 10.0,
+        timeout_s: float = 30.0,
     ) -> Interaction:
         """Send the modal an interaction opened; values by label or custom id, the rest as filled."""
         if interaction.modal is None:
@@ -215,7 +215,7 @@ class People:
         message: Message | None = None,
         parent: Interaction | None = None,
         wait: Wait = "ack",
-        timeout_s: float = 10.0,
+        timeout_s: float = 30.0,
     ) -> Interaction:
         self._must(user, channel, "view_channel")
         state = self.state
@@ -241,7 +241,7 @@ class People:
             interaction.failed = True
             self.state.pulse()
 
-    async def wait_ack(self, interaction: Interaction, timeout_s: float = 10.0) -> Interaction:
+    async def wait_ack(self, interaction: Interaction, timeout_s: float = 30.0) -> Interaction:
         """Wait until the bot answered or Discord gave up on it."""
         await self.state.wait_for(
             lambda: interaction.kind or interaction.failed, timeout_s, "an acknowledgement"
@@ -252,7 +252,7 @@ class People:
         self,
         to: Interaction | Message,
         predicate: Callable[[Message], object] = lambda _: True,
-        timeout_s: float = 10.0,
+        timeout_s: float = 30.0,
     ) -> Message:
         """Wait for the answer to an interaction, or for the bot's reply to a message."""
 

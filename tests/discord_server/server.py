@@ -250,7 +250,7 @@ class DiscordServer(People):
     # -- waiting ----------------------------------------------------------------------------
 
     async def wait_for(
-        self, predicate: Callable[[], Found], timeout_s: float = 10.0, what: str = "the condition"
+        self, predicate: Callable[[], Found], timeout_s: float = 30.0, what: str = "the condition"
     ) -> Found:
         """Return the predicate's value once it is true; it is asked after every change."""
         return await self.state.wait_for(predicate, timeout_s, what)
@@ -261,7 +261,7 @@ class DiscordServer(People):
         predicate: Callable[[Message], object] = lambda _: True,
         *,
         since_s: float = 0.0,
-        timeout_s: float = 10.0,
+        timeout_s: float = 30.0,
     ) -> Message:
         """Wait for a message of the bot in the channel, made after the moment `since_s`."""
 

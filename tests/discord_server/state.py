@@ -100,7 +100,7 @@ class State:
         return True
 
     async def wait_for(
-        self, predicate: Callable[[], Found], timeout_s: float = 10.0, what: str = "the condition"
+        self, predicate: Callable[[], Found], timeout_s: float = 30.0, what: str = "the condition"
     ) -> Found:
         """Return what the predicate returns as soon as it is true; look after every change."""
         ends_at_s = time.monotonic() + timeout_s
