@@ -8,6 +8,7 @@ import io
 import logging
 from collections.abc import Mapping
 
+import aiohttp
 import discord
 
 from bot.discord_app.errors import judge
@@ -122,8 +123,8 @@ async def report(
             await answer.give_back(told.sentence, fields)
         else:
             await answer.tell(told.sentence)
-    except discord.HTTPException as late:
-        log.info("an error could not be told in %s: %s", where, late.code)
+    except (discord.HTTPException, aiohttp.ClientError, TimeoutError) as late:
+        log.info("an error could not be told in %s: %r", where, late)
     except Exception:
         # The root of a task: nothing stands behind the error handler.
         log.exception("the error handler failed in %s", where)

@@ -20,7 +20,9 @@ TEXT_LIMIT = 4000  # Discord's, for one field
 _TITLE_LIMIT = 45
 _LABEL_LIMIT = 45
 _HINT_LIMIT = 100
+_NAME_LIMIT = 100  # of a title or genre
 _SHORT_LIMIT = 200
+_LINE_LIMIT = 300
 _MEDIUM_LIMIT = 1000
 
 
@@ -116,9 +118,9 @@ def start_form(words: Words) -> discord.ui.Modal:
             limit=_MEDIUM_LIMIT,
             is_long=True,
         ),
-        _field("title", words(N_("Title"))),
-        _field("genre", words(N_("Genre"))),
-        _field("setting", words(N_("Where and when?"))),
+        _field("title", words(N_("Title")), limit=_NAME_LIMIT),
+        _field("genre", words(N_("Genre")), limit=_NAME_LIMIT),
+        _field("setting", words(N_("Where and when?")), limit=_LINE_LIMIT),
         _field(
             "opening",
             words(N_("First sentence")),
@@ -135,10 +137,10 @@ def card_form(words: Words, card: DraftCard) -> discord.ui.Modal:
     return form(
         Ref("card_edit", card.id),
         words(N_("The story's concept")),
-        _field("title", words(N_("Title")), value=concept.title),
-        _field("genre", words(N_("Genre")), value=concept.genre),
+        _field("title", words(N_("Title")), value=concept.title, limit=_NAME_LIMIT),
+        _field("genre", words(N_("Genre")), value=concept.genre, limit=_NAME_LIMIT),
         _field("theme", words(N_("Theme")), value=concept.theme),
-        _field("setting", words(N_("Setting")), value=concept.setting, limit=_MEDIUM_LIMIT),
+        _field("setting", words(N_("Setting")), value=concept.setting, limit=_LINE_LIMIT),
         _field(
             "cast",
             words(N_("Cast")),
@@ -203,7 +205,7 @@ def rename_form(words: Words, story_id: int, title: str) -> discord.ui.Modal:
     return form(
         Ref("rename", story_id),
         words(N_("Rename the story")),
-        _field("title", words(N_("Title")), value=title, is_required=True),
+        _field("title", words(N_("Title")), value=title, limit=_NAME_LIMIT, is_required=True),
     )
 
 

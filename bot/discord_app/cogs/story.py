@@ -74,10 +74,10 @@ class StoryCommands(
         self,
         interaction: AnyInteraction,
         premise: Range[str, 1, 2000] | None = None,
-        title: Range[str, 1, 200] | None = None,
+        title: Range[str, 1, 100] | None = None,
         genre: Range[str, 1, 100] | None = None,
         theme: Range[str, 1, 200] | None = None,
-        setting: Range[str, 1, 500] | None = None,
+        setting: Range[str, 1, 300] | None = None,
         opening: Range[str, 1, _TEXT_LIMIT] | None = None,
         card: bool | None = None,
     ) -> None:
@@ -234,7 +234,7 @@ class StoryCommands(
         story=locale_str(N_("Which story; the one that is open if left out")),
     )
     async def rename(
-        self, interaction: AnyInteraction, title: Range[str, 1, 200], story: str | None = None
+        self, interaction: AnyInteraction, title: Range[str, 1, 100], story: str | None = None
     ) -> None:
         """Rename a story."""
         await self._acts.rename(Answer(interaction), _story_id(story), title)
