@@ -57,6 +57,14 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def slow_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that needs a second or more for a long passage, on any machine."""
+    folder = tmp_path_factory.mktemp("model") / "slow"
+    write_tiny_model(folder, layers=24)
+    return folder
+
+
 @pytest.fixture
 async def fake(bench: Any) -> AsyncIterator[Any]:
     """The strict stand-in of Discord, empty."""
@@ -80,6 +88,7 @@ async def bot(bench: Any, fake: Any, tiny_model: Path, tmp_path: Path) -> AsyncI
         "ROUNDTALE_CACHE_DIR": str(tmp_path / "cache"),
         "ROUNDTALE_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path / 'stories.sqlite'}",
         "ROUNDTALE_MODEL": str(tiny_model),
+        "ROUNDTALE_THREADS": "1",
     }
     covered = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
     settings |= {name: os.environ[name] for name in covered if name in os.environ}
