@@ -5,12 +5,20 @@ Invariant: this module alone knows the whole; nothing below it reads the environ
 
 import asyncio
 import gc
+import hashlib
 import itertools
 import logging
+import os
 import secrets
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,6 +44,10 @@ if TYPE_CHECKING:
     Resolve = Callable[..., Awaitable[Resolved]]
 
 log = logging.getLogger(__name__)
+
+_LOADING = N_("Loading the model")
+_FIRST_TERMINAL_NODE = 512
+"""Terminals take their id's node from the upper half, by process; operators number from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +86,7 @@ class Model:
         """
         settings = self._settings
         # Both import heavy libraries, so the loop must not wait for them.
+        self._progress.report(_LOADING, None, None)
         resolve, local_backend = await asyncio.to_thread(_import_engine)
         self.resolved = resolved = await resolve(
             settings.model,
@@ -90,6 +103,7 @@ class Model:
                 "reason": str(resolved.why),
             },
         )
+        self._progress.report(_LOADING, None, None)
         backend: Backend = await local_backend.open(
             resolved.path,
             name=resolved.name,
@@ -109,6 +123,10 @@ class Model:
 
 
 def _import_engine() -> "tuple[Resolve, type[LocalBackend]]":
+    # GNU's OpenMP reads this once, when torch is loaded. Its default spins for milliseconds at every
+    # barrier: where others use the processors too, that made writing five times slower.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     from bot.engine.local.backend import LocalBackend  # noqa: PLC0415 -- loads torch
     from bot.engine.local.store import resolve  # noqa: PLC0415 -- loads huggingface_hub
 
@@ -123,6 +141,7 @@ async def open_app(
     progress: "Progress",
     owner: str,
     new_seed: Callable[[], int] | None = None,
+    node: int | None = None,
 ) -> AsyncIterator[App]:
     """Open the database and the services, and begin to load the model.
 
@@ -132,6 +151,7 @@ async def open_app(
         progress: hears of the model's installation.
         owner: who holds leases; one name for each process that shares the database.
         new_seed: gives each passage's seed; None draws them at random.
+        node: goes into ids; None is the operator's setting.
 
     Raises:
         StorageError: the database cannot be used.
@@ -147,7 +167,7 @@ async def open_app(
         engine = EngineHolder(model.load, name=settings.model)
         stack.push_async_callback(engine.aclose)
         admin = SettingsService(store, clock=clock)
-        new_id = IdGenerator(settings.node)
+        new_id = IdGenerator(settings.node if node is None else node)
         stories = StoryService(
             store,
             engine,
@@ -180,53 +200,111 @@ async def run_terminal(
         is_batch: read turns from standard input instead of asking for them.
         locale: the person's language.
     """
+    from bot.terminal.keyboard import until_terminated  # noqa: PLC0415 -- only for terminals
+
+    return await until_terminated(
+        _play(settings, place_name=place_name, seed=seed, is_batch=is_batch, words=Words(locale))
+    )
+
+
+async def _play(
+    settings: Settings, *, place_name: str | None, seed: int | None, is_batch: bool, words: Words
+) -> int:
     # The prompt's libraries are of no use to the bot.
-    from bot.terminal.play import play_batch, play_interactively  # noqa: PLC0415
+    from bot.terminal.play import play_batch, play_interactively, terminal_place  # noqa: PLC0415
     from bot.terminal.progress import show_progress  # noqa: PLC0415
     from bot.terminal.render import make_console  # noqa: PLC0415
     from bot.terminal.session import Services  # noqa: PLC0415
     from bot.terminal.stage import TerminalStage  # noqa: PLC0415
 
-    words = Words(locale)
-    notes = make_console(to_stderr=True)
-    console = notes if is_batch else make_console()
-    stage = TerminalStage(console, notes, words, streams=not is_batch)
+    console, notes = make_console(), make_console(to_stderr=True)
+    stage = TerminalStage(notes if is_batch else console, notes, words, streams=not is_batch)
     counter = None if seed is None else itertools.count(seed)
-    with show_progress(words) as progress:
-        async with AsyncExitStack() as stack:
-            app = await stack.enter_async_context(
-                open_app(
-                    settings,
-                    stage=stage,
-                    progress=progress,
-                    # Each run is its own owner: another one may write in another story.
-                    owner=f"terminal-{settings.instance}",
-                    new_seed=None if counter is None else counter.__next__,
-                )
+    # In batch mode every run without a name is a story of its own.
+    name = place_name or (f"batch-{secrets.token_hex(4)}" if is_batch else "default")
+    async with AsyncExitStack() as stack:
+        owner = "terminal-batch"
+        if place_name or not is_batch:
+            owner = stack.enter_context(_alone_at(settings, name))
+        progress = stack.enter_context(show_progress(words))
+        app = await stack.enter_async_context(
+            open_app(
+                settings,
+                stage=stage,
+                progress=progress,
+                owner=owner,
+                new_seed=None if counter is None else counter.__next__,
+                # Another process may share the database; its number is not set by anybody.
+                node=_FIRST_TERMINAL_NODE + os.getpid() % _FIRST_TERMINAL_NODE,
             )
-            backend = await app.engine.get()
-            progress.close()
-            resolved = app.model.resolved
-            greeting = words(
-                N_("{model} writes ({precision}, window {window} tokens). {why}"),
-                model=backend.info.name,
-                precision=backend.info.precision,
-                window=backend.info.window_tokens,
-                why=words(resolved.why.message, **resolved.why.data) if resolved else "",
-            )
-            services = Services(app.stories, app.concepts, app.admin)
-            if is_batch:
-                return await play_batch(
-                    services, place_name=place_name, words=words, greeting=greeting
-                )
-            return await play_interactively(
+        )
+        backend = await app.engine.get()
+        progress.close()
+        resolved = app.model.resolved
+        greeting = words(
+            N_("{model} writes ({precision}, window {window} tokens). {why}"),
+            model=backend.info.name,
+            precision=backend.info.precision,
+            window=backend.info.window_tokens,
+            why=words(resolved.why.message, **resolved.why.data) if resolved else "",
+        )
+        services = Services(app.stories, app.concepts, app.admin)
+        if is_batch:
+            status = await play_batch(
                 services,
-                place_name=place_name or "default",
-                history_file=settings.cache_dir / "play-history",
+                place=terminal_place(name),
+                # None where the shell closed it (<&-); its number may be another file's by now.
+                source=os.open(os.devnull, os.O_RDONLY)
+                if sys.stdin is None
+                else sys.stdin.fileno(),
                 console=console,
+                notes=notes,
                 words=words,
                 greeting=greeting,
             )
+            return status or int(stage.failures > 0)
+        return await play_interactively(
+            services,
+            place=terminal_place(name),
+            history_file=settings.cache_dir / "play-history",
+            console=console,
+            words=words,
+            greeting=greeting,
+        )
+    raise AssertionError  # the stack swallows nothing
+
+
+@contextmanager
+def _alone_at(settings: Settings, name: str) -> Iterator[str]:
+    """Keep other terminals away from a place; the system gives it back after a crash too.
+
+    Yields:
+        The owner of this place's leases: as nobody else can have it, what it left open
+        is taken up at once at the next start.
+
+    Raises:
+        ConfigurationError: another terminal is at the place.
+    """
+    import filelock  # noqa: PLC0415 -- only what the terminal needs
+
+    place = hashlib.sha256(f"{settings.database_url}\n{name}".encode()).hexdigest()[:16]
+    folder = settings.cache_dir / "terminals"
+    lock = filelock.FileLock(folder / f"{place}.lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise ConfigurationError(
+            setting="--story",
+            reason=N_("this story is open in another terminal; close it there, or name another"),
+        ) from None
+    except OSError as error:
+        # A folder that cannot be written to must not forbid stories.
+        log.warning("other terminals cannot be kept away: %s", error)
+    try:
+        yield f"terminal-{place}"
+    finally:
+        lock.release()
 
 
 async def run_discord(settings: Settings) -> int:

@@ -6,6 +6,7 @@ wrong command line), never in a traceback.
 """
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from bot.settings import Settings
 
 ENV_FILE = Path(".env")
+MAX_SEED = 2**62
+"""Seeds are stored as signed 64-bit numbers, and each passage takes the next one."""
 
 app = typer.Typer(
     name="roundtale",
@@ -108,7 +111,8 @@ def play(
         str | None, typer.Option(help="Name of the story's place; each keeps its own story.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="The same turns and seed give the same story.")
+        int | None,
+        typer.Option(min=0, max=MAX_SEED, help="The same turns and seed give the same story."),
     ] = None,
     batch: Annotated[
         bool,
@@ -123,7 +127,10 @@ def play(
     # Remarks of the libraries would tear the picture; what goes wrong is shown in place.
     level = "error" if settings.log_level == "info" else settings.log_level
     configure_logging(level, settings.log_format)
-    is_batch = batch or not sys.stdin.isatty()
+    if level != "debug":
+        # A model that cannot be loaded ends this command with the same sentence.
+        logging.getLogger("bot.service.engine_holder").setLevel(logging.CRITICAL)
+    is_batch = batch or sys.stdin is None or not sys.stdin.isatty()
     raise SystemExit(
         asyncio.run(
             run_terminal(settings, place_name=story, seed=seed, is_batch=is_batch, locale=_locale())

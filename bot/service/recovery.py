@@ -7,6 +7,7 @@ shown are shown again. Doing it twice does no harm.
 
 import logging
 from collections import defaultdict
+from collections.abc import Callable
 
 from bot.errors import ConflictError, EngineError
 from bot.locales import N_
@@ -23,8 +24,18 @@ from bot.story.ports import Job, JobStatus
 log = logging.getLogger(__name__)
 
 
-async def recover(desk: Desk, runner: Runner) -> int:
+def anywhere(_place: Place) -> bool:
+    """Take up what was left behind in every place."""
+    return True
+
+
+async def recover(desk: Desk, runner: Runner, is_ours: Callable[[Place], bool] = anywhere) -> int:
     """Take up what was left behind.
+
+    Args:
+        desk: what every use case works with.
+        runner: writes the passages.
+        is_ours: whether a place is shown here; what belongs to others is left to them.
 
     Returns:
         How many jobs, inboxes and passages were seen to.
@@ -34,34 +45,36 @@ async def recover(desk: Desk, runner: Runner) -> int:
         await unit.commit()
     async with desk.store.read() as unit:
         orphans = await unit.jobs.orphans(owner=desk.owner, epoch=desk.epoch, now=desk.clock.now())
-    count = await _show_unsettled(desk, {job.id for job in orphans})
+    count = await _show_unsettled(desk, {job.id for job in orphans}, is_ours)
     for job in orphans:
-        count += await _take_up(desk, runner, job)
+        count += await _take_up(desk, runner, job, is_ours)
     async with desk.store.read() as unit:
         waiting = await unit.inbox.stories_waiting()
     for story_id in waiting:
-        count += await _drain(desk, runner, story_id)
+        count += await _drain(desk, runner, story_id, is_ours)
     if count:
         log.info("took up what an earlier run left behind", extra={"count": count})
     return count
 
 
-async def _take_up(desk: Desk, runner: Runner, job: Job) -> bool:
+async def _take_up(desk: Desk, runner: Runner, job: Job, is_ours: Callable[[Place], bool]) -> bool:
     """Go on with a job, or give it up after too many attempts."""
     async with desk.store.write() as unit:
+        story = await unit.stories.load(job.story_id)
+        place = None
+        if story is not None:
+            place = await place_of(unit, story.place, story.guild_id)
+            if not is_ours(place):
+                return False
         is_leased = await unit.jobs.lease(
             job.id, owner=desk.owner, epoch=desk.epoch, expires_at=desk.lease_end()
         )
         if not is_leased:
             return False
-        story = await unit.stories.load(job.story_id)
         gives_up = story is None or job.attempts >= desk.limits.max_attempts
         if gives_up:
             await unit.jobs.finish(job.id, JobStatus.FAILED, owner=desk.owner, epoch=desk.epoch)
         leased = await unit.jobs.get(job.id)
-        place = None
-        if story is not None:
-            place = await place_of(unit, story.place, story.guild_id)
         await unit.commit()
     if story is None or place is None or leased is None:
         return True
@@ -83,7 +96,9 @@ async def _give_up(desk: Desk, story: Story, job: Job, place: Place) -> None:
     await presenter.fail(error, reference)
 
 
-async def _drain(desk: Desk, runner: Runner, story_id: StoryId) -> bool:
+async def _drain(
+    desk: Desk, runner: Runner, story_id: StoryId, is_ours: Callable[[Place], bool]
+) -> bool:
     """Append the words that wait for a story that nobody writes on."""
     for _ in range(desk.limits.conflicts):
         try:
@@ -94,6 +109,8 @@ async def _drain(desk: Desk, runner: Runner, story_id: StoryId) -> bool:
                 if story is None:
                     return False
                 place = await place_of(unit, story.place, story.guild_id)
+                if not is_ours(place):
+                    return False
                 settled: Settled = await settle(unit, desk, story, place)
                 await unit.commit()
         except ConflictError:
@@ -103,7 +120,9 @@ async def _drain(desk: Desk, runner: Runner, story_id: StoryId) -> bool:
     return False
 
 
-async def _show_unsettled(desk: Desk, under_way: set[PassageId]) -> int:
+async def _show_unsettled(
+    desk: Desk, under_way: set[PassageId], is_ours: Callable[[Place], bool]
+) -> int:
     """Show the passages whose messages may be missing or unfinished."""
     by_story: dict[StoryId, list[PassageId]] = defaultdict(list)
     async with desk.store.read() as unit:
@@ -111,12 +130,15 @@ async def _show_unsettled(desk: Desk, under_way: set[PassageId]) -> int:
             passage_ids = by_story[item.story_id]
             if item.passage_id not in under_way and item.passage_id not in passage_ids:
                 passage_ids.append(item.passage_id)
+    count = 0
     for story_id, passage_ids in by_story.items():
         async with desk.store.read() as unit:
             story = await unit.stories.load(story_id)
             if story is None:
                 continue
             place = await place_of(unit, story.place, story.guild_id)
+            if not is_ours(place):
+                continue
             unwritten = [
                 job
                 for passage_id in passage_ids
@@ -129,4 +151,5 @@ async def _show_unsettled(desk: Desk, under_way: set[PassageId]) -> int:
             view = JobView(place=place, story=story, job=job, streams=False)
             await (await desk.showing.begin(view)).cancel()
         await desk.showing.show(place, story_id, sorted(passage_ids))
-    return sum(map(len, by_story.values()))
+        count += len(passage_ids)
+    return count

@@ -18,7 +18,8 @@ from bot.service.desk import Desk, Limits
 from bot.service.engine_holder import EngineHolder
 from bot.service.generation import Runner
 from bot.service.moves import Moves
-from bot.service.recovery import recover
+from bot.service.places import place_key
+from bot.service.recovery import anywhere, recover
 from bot.service.settings import SettingsService
 from bot.service.shelf import Shelf
 from bot.service.showing import Showing
@@ -88,18 +89,28 @@ class StoryService(Turns, Moves, Shelf):
         """Wait until a job ended and was shown, in whatever way; at once where it is not under way here."""
         await self._runner.wait(job_id)
 
+    async def under_way(self, place: Place) -> PassageId | None:
+        """Return the job of the passage that is being written on a place's story."""
+        async with self.desk.store.read() as unit:
+            story = await unit.stories.current(place_key(place))
+            job = None if story is None else await unit.jobs.open_for(story.id)
+        return None if job is None else job.id
+
     async def settle(self) -> None:
         """Wait until everything that is shown beside the use cases has been."""
         while self.desk.tasks:
             await asyncio.wait(set(self.desk.tasks))
 
-    async def recover(self) -> int:
+    async def recover(self, is_ours: Callable[[Place], bool] = anywhere) -> int:
         """Take up what an earlier end left behind; call it once the stage is there.
+
+        Args:
+            is_ours: whether a place is shown here; what belongs to others is left to them.
 
         Returns:
             How many jobs, inboxes and passages were seen to.
         """
-        return await recover(self.desk, self._runner)
+        return await recover(self.desk, self._runner, is_ours)
 
     async def drain(self, deadline_s: float) -> None:
         """Take nothing new, let passages end within the deadline, pause the others.

@@ -10,18 +10,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bot.errors import InvalidInputError, UnknownCommandError
+from bot.export import FORMATS
 from bot.locales import N_
+from bot.policy.settings import LENGTHS
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: ``usage`` shows its arguments; ``options`` are given as ``--name value``."""
+    """One command.
+
+    Attributes:
+        name: as it is typed, without the slash.
+        usage: its arguments, for people.
+        help: what it does.
+        options: given as ``--name value``.
+        flags: given as ``--name``.
+        values: what can be completed, by option; "" is the first argument.
+    """
 
     name: str
     usage: str
     help: str
     options: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +51,9 @@ COMMANDS: Mapping[str, Command] = {
     for command in (
         Command(
             "start",
-            N_("[premise] [--title T] [--genre G] [--opening WORDS] [--begin]"),
+            N_(
+                "[premise] [--title T] [--genre G] [--theme T] [--setting S] [--opening WORDS] [--begin]"
+            ),
             N_("Begin a story: shows its concept first; --begin skips the card"),
             options=("title", "genre", "theme", "setting", "opening"),
             flags=("begin",),
@@ -49,11 +63,17 @@ COMMANDS: Mapping[str, Command] = {
             N_("[words] [--length short|medium|long]"),
             N_("Add your words, if any, and let the model go on (just Enter does the same)"),
             options=("length",),
+            values={"length": tuple(LENGTHS)},
         ),
         Command("write", "", N_("Write several lines; end with a line that holds only a dot")),
         Command("add", N_("words"), N_("Add your words without an answer by the model")),
         Command("retry", "", N_("Let the model write its last passage anew")),
-        Command("pick", N_("next|previous"), N_("Choose among the alternates of the last passage")),
+        Command(
+            "pick",
+            N_("next|previous"),
+            N_("Choose among the alternates of the last passage"),
+            values={"": ("next", "previous")},
+        ),
         Command("undo", N_("[n]"), N_("Take back the last turn, or the last n")),
         Command("redo", N_("[n]"), N_("Bring back what was undone")),
         Command("edit", N_("[new words]"), N_("Reword the newest passage")),
@@ -80,17 +100,25 @@ COMMANDS: Mapping[str, Command] = {
             N_("[file] [--format txt|markdown|json]"),
             N_("Write the story to a file"),
             options=("format",),
+            values={"format": FORMATS},
         ),
         Command("import", N_("file"), N_("Take in a story that was exported as JSON")),
         Command("settings", "", N_("Show the settings and where each comes from")),
         Command("set", N_("name value"), N_("Change a setting for this story's place")),
-        Command("reset", N_("name"), N_("Take a setting back to its default")),
+        Command("reset", N_("[name]"), N_("Take a setting back to its default, or all of them")),
         Command("help", "", N_("Show this list")),
         Command("quit", "", N_("Leave; everything is kept (so does Ctrl-D)")),
     )
 }
 _PREFIXES = ("story ", "storyadmin ")
 """``/story undo`` and ``/storyadmin set`` work too, as they are typed in Discord."""
+
+
+def strip_group(body: str) -> str:
+    """Return a command without the group that it belongs to in Discord."""
+    for prefix in _PREFIXES:
+        body = body.removeprefix(prefix)
+    return body
 
 
 def parse(line: str) -> Line:
@@ -102,10 +130,7 @@ def parse(line: str) -> Line:
     stripped = line.strip()
     if not stripped.startswith("/"):
         return Line(None, stripped)
-    body = stripped[1:]
-    for prefix in _PREFIXES:
-        body = body.removeprefix(prefix)
-    name, _, rest = body.partition(" ")
+    name, _, rest = strip_group(stripped[1:]).partition(" ")
     command = COMMANDS.get(name.lower())
     if command is None:
         near = difflib.get_close_matches(name.lower(), COMMANDS, n=1)

@@ -5,30 +5,36 @@ Invariant: the session holds no state of a story; it asks the services each time
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
-from bot.errors import InvalidInputError, NotFoundError, UnknownCommandError
+from bot.errors import (
+    InvalidInputError,
+    NoStoryError,
+    NotFoundError,
+    RoundtaleError,
+    UnknownCommandError,
+)
 from bot.export import export
 from bot.locales import N_, Words
 from bot.policy.rights import Actor, Place
 from bot.policy.settings import format_value
 from bot.service.api import Receipt, ReceiptKind
-from bot.service.concepts import ConceptService, DraftCard
+from bot.service.concepts import ConceptService
 from bot.service.settings import SettingsService
 from bot.service.stories import StoryService
 from bot.story import tree
 from bot.story.concept import Wish
-from bot.story.model import Concept, Story, StorySummary
+from bot.story.model import Concept, Story, StoryStatus, StorySummary
 from bot.terminal import render
-from bot.terminal.commands import Line
-
-MAX_IMPORT_BYTES = 32 * 2**20
-CARD_HINT = N_("begin · reroll [field] · <field> = <new words> · cancel")
+from bot.terminal.asking import Ask, UsageError
+from bot.terminal.card import CardDialogue
+from bot.terminal.commands import COMMANDS, Line
+from bot.terminal.files import path_of, read_limited, write_new
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +44,6 @@ class Services:
     stories: StoryService
     concepts: ConceptService
     settings: SettingsService
-
-
-Ask = Callable[[str, str], Awaitable[str]]
-"""Asks for a line: prompt and what stands in it already; raises EOFError to give up."""
 
 
 class Session:
@@ -77,6 +79,9 @@ class Session:
         self._notes = notes
         self._words = words
         self._ask = ask
+        self._card = CardDialogue(
+            services.concepts, actor, place, console=console, notes=notes, words=words, ask=ask
+        )
         self._handlers: Mapping[str, Callable[[Line], Awaitable[None]]] = {
             "start": self._start,
             "continue": self._continue,
@@ -120,10 +125,38 @@ class Session:
             await self._take(line.text or None)
 
     async def stop(self) -> None:
-        """Stop the passage under way; what is whole of it is kept."""
-        receipt = await self._stories.stop(self._actor, self._place)
-        if receipt is not None:
+        """Stop what is under way; what is whole of a passage is kept."""
+        if self._card.stop():
+            return
+        try:
+            receipt = await self._stories.stop(self._actor, self._place)
+        except NoStoryError:
+            return
+        except RoundtaleError as error:
+            self._notes.print(Text(self._words.error(error.message, error.data), style="red"))
+            return
+        if receipt is None:
+            return
+        if receipt.passage_id is None:
+            self._note(N_("Stopped before a sentence was whole; the model added nothing."))
+        else:
             self._note(N_("Stopped. What was whole is kept."))
+
+    async def finish_interrupted(self) -> None:
+        """Go on with the passage that an earlier end interrupted, and wait for it."""
+        await self._stories.recover(self._is_here)
+        job_id = await self._stories.under_way(self._place)
+        if job_id is not None:
+            self._note(N_("Finishing the passage that was interrupted …"))
+            await self._stories.wait(job_id)
+
+    def _is_here(self, place: Place) -> bool:
+        return (place.platform, place.name) == (self._place.platform, self._place.name)
+
+    async def titles(self, typed: str) -> Sequence[str]:
+        """Return the titles of stories here that begin with what was typed."""
+        stories = await self._stories.summaries(self._actor, self._place, query=typed, limit=10)
+        return [summary.title for summary in stories if summary.title]
 
     async def story(self) -> Story | None:
         """Return the story that is open here."""
@@ -152,52 +185,17 @@ class Session:
             theme=line.options.get("theme", ""),
             setting=line.options.get("setting", ""),
         )
-        self._note(N_("Thinking of a story …"))
-        card = await self._concepts.draft(
-            self._actor, self._place, wish, line.options.get("opening") or None, key=_key()
+        card = await self._card.settle(
+            wish, line.options.get("opening") or None, can_change="begin" not in line.flags
         )
-        if self._ask is None or "begin" in line.flags:
-            self._show_card(card)
-        elif not await self._revise(card):
+        if card is None:
             self._note(N_("Nothing was begun."))
             return
-        await self._follow(
-            await self._concepts.begin(self._actor, self._place, card.id, key=_key())
-        )
-
-    def _show_card(self, card: DraftCard, hint: str = "") -> None:
-        self._console.print(
-            render.concept_card(card.concept, card.invented, self._words, hint=hint)
-        )
-
-    async def _revise(self, card: DraftCard) -> bool:
-        """Let the card be changed until it is begun (True) or given up (False)."""
-        ask = self._ask
-        if ask is None:
-            return True
-        while True:
-            self._show_card(card, self._words(CARD_HINT))
-            try:
-                answer = (await ask(self._words(N_("concept> ")), "")).strip()
-            except EOFError:
-                return False
-            verb, _, rest = answer.partition(" ")
-            name, is_assignment, value = answer.partition("=")
-            if not answer or verb.lower() in {"begin", "b"}:
-                return True
-            if verb.lower() in {"cancel", "c"}:
-                return False
-            try:
-                if verb.lower() in {"reroll", "r"}:
-                    field = rest.strip().lower() or None
-                    card = await self._concepts.reroll(self._actor, card.id, field)
-                elif is_assignment:
-                    changes = {name.strip().lower(): value.strip()}
-                    card = await self._concepts.edit(self._actor, card.id, changes)
-                else:
-                    raise UnknownCommandError(given=verb, near=self._words(CARD_HINT))
-            except InvalidInputError as error:
-                self._notes.print(Text(self._words.error(error.message, error.data), style="red"))
+        receipt = await self._concepts.begin(self._actor, self._place, card.id, key=_key())
+        if receipt.passage_id is not None:
+            opening_passage = receipt.story.passages[receipt.passage_id]
+            self._console.print(render.passage(receipt.story, opening_passage, self._words))
+        await self._follow(receipt)
 
     async def _continue(self, line: Line) -> None:
         await self._take(line.text or None, length=line.options.get("length", ""))
@@ -208,7 +206,7 @@ class Session:
         lines: list[str] = []
         while True:
             try:
-                typed = await self._ask(self._words(N_("… ")), "")
+                typed = await self._ask(self._words(N_("… ")))
             except EOFError:
                 break
             if typed.strip() == ".":
@@ -217,7 +215,7 @@ class Session:
         await self._take("\n".join(lines))
 
     async def _add(self, line: Line) -> None:
-        await self._take(line.text, wants_answer=False)
+        await self._take(_given(line), wants_answer=False)
 
     async def _retry(self, _line: Line) -> None:
         await self._follow(await self._stories.retry(self._actor, self._place, key=_key()))
@@ -261,10 +259,18 @@ class Session:
             raise NotFoundError(what=self._words(N_("A passage")))
         text = line.text
         if not text and self._ask is not None:
-            before = tree.text_of(story, path[-1]).replace("\n", " ")
+            before = tree.text_of(story, path[-1]).strip()
+            is_long = "\n" in before
+            if is_long:
+                self._note(N_("Esc and then Enter takes it; Ctrl-C leaves it as it was."))
             try:
-                text = await self._ask(self._words(N_("edit> ")), before)
+                text = await self._ask(
+                    self._words(N_("edit> ")), default=before, is_multiline=is_long
+                )
             except EOFError:
+                text = before
+            if text.strip() == before:
+                self._note(N_("Nothing was changed."))
                 return
         view = await self._stories.edit(self._actor, self._place, path[-1].id, text, key=_key())
         self._console.print(render.passage(view.story, view.passage, self._words))
@@ -283,7 +289,7 @@ class Session:
 
     async def _list(self, line: Line) -> None:
         stories = await self._stories.summaries(self._actor, self._place, query=line.text, limit=50)
-        self._console.print(render.story_list(stories, self._words))
+        self._console.print(render.story_list(stories, self._words, width=self._console.width))
 
     async def _named(self, given: str) -> StorySummary:
         """Return the story of a number in ``/list`` or of a title's beginning."""
@@ -291,17 +297,18 @@ class Session:
         if given.isdigit() and 1 <= int(given) <= len(stories):
             return stories[int(given) - 1]
         found = await self._stories.summaries(self._actor, self._place, query=given, limit=1)
-        if not given or not found:
+        if not found:
             raise NotFoundError(what=f"“{given}”")
         return found[0]
 
     async def _open(self, line: Line) -> None:
-        named = await self._named(line.text)
+        named = await self._named(_given(line))
         story = await self._stories.open(self._actor, self._place, named.id)
         self._console.print(render.whole_story(story, self._words))
 
     async def _rename(self, line: Line) -> None:
-        story = await self._stories.rename(self._actor, self._place, None, line.text, key=_key())
+        title = _given(line)
+        story = await self._stories.rename(self._actor, self._place, None, title, key=_key())
         self._note(N_("The story is called “{title}” now."), title=tree.title(story))
 
     async def _end(self, line: Line) -> None:
@@ -310,7 +317,10 @@ class Session:
                 self._actor, self._place, key=_key(), by_model="now" not in line.flags
             )
         )
-        self._note(N_("The story has ended. /undo takes the ending back, /start begins another."))
+        story = await self._stories.current_or_none(self._place)
+        if story is not None and story.status is StoryStatus.ENDED:
+            note = N_("The story has ended. /undo takes the ending back, /start begins another.")
+            self._note(note)
 
     async def _delete(self, line: Line) -> None:
         if line.text:
@@ -325,32 +335,28 @@ class Session:
 
     async def _export(self, line: Line) -> None:
         story = await self._stories.current(self._actor, self._place)
-        target = _path(line.text) if line.text else None
+        target = path_of(line.text) if line.text else None
         wanted = line.options.get("format") or (target.suffix.lstrip(".") if target else "")
         aliases = {"": "txt", "md": "markdown", "text": "txt"}
         file = export(story, aliases.get(wanted.lower(), wanted.lower()), words=self._words)
         target = target or Path(file.name)
-        try:
-            await asyncio.to_thread(_write_new, target, file.data)
-        except OSError as error:
-            raise InvalidInputError(reason=f"{target}: {error.strerror}") from error
+        await asyncio.to_thread(write_new, target, file.data)
         self._note(N_("Written to {path}."), path=target)
 
     async def _import(self, line: Line) -> None:
-        path = _path(line.text)
-        try:
-            data = await asyncio.to_thread(_read_limited, path)
-        except OSError as error:
-            raise InvalidInputError(reason=f"{path}: {error.strerror}") from error
+        path = path_of(_given(line))
+        data = await asyncio.to_thread(read_limited, path)
         story = await self._stories.import_(self._actor, self._place, data, key=_key())
         self._note(N_("“{title}” is open now."), title=tree.title(story))
 
     async def _list_settings(self, _line: Line) -> None:
         rows = await self._settings.listing(self._actor, self._place)
-        self._console.print(render.settings_table(rows, self._words))
+        self._console.print(render.settings_table(rows, self._words, width=self._console.width))
 
     async def _set(self, line: Line) -> None:
-        name, _, value = line.text.partition(" ")
+        name, _, value = _given(line).partition(" ")
+        if not value.strip():
+            raise UsageError(name="set", usage=self._words(COMMANDS["set"].usage))
         row = await self._settings.set(self._actor, self._place, "channel", name, value.strip())
         self._note(
             N_("{name} is {value} now."), name=row.setting.name, value=format_value(row.value)
@@ -361,7 +367,14 @@ class Session:
         self._note(N_("Taken back to the default: {n}."), n=count)
 
     async def _help(self, _line: Line) -> None:
-        self._console.print(render.help_table(self._words))
+        self._console.print(render.help_table(self._words, width=self._console.width))
+
+
+def _given(line: Line) -> str:
+    """Return what stands behind a command that needs it."""
+    if line.command is not None and not line.text:
+        raise UsageError(name=line.command.name, usage=line.command.usage)
+    return line.text
 
 
 def _key() -> str:
@@ -372,22 +385,5 @@ def _count(text: str) -> int:
     if not text:
         return 1
     if not text.isdigit() or not 1 <= int(text) <= 1000:  # noqa: PLR2004 -- as in Discord
-        raise InvalidInputError(reason=text)
+        raise InvalidInputError(reason=N_("give a number from 1 to 1000."))
     return int(text)
-
-
-def _path(given: str) -> Path:
-    return Path(given).expanduser()
-
-
-def _write_new(target: Path, data: bytes) -> None:
-    with target.open("xb") as file:
-        file.write(data)
-
-
-def _read_limited(path: Path) -> bytes:
-    with path.open("rb") as file:
-        data = file.read(MAX_IMPORT_BYTES + 1)
-    if len(data) > MAX_IMPORT_BYTES:
-        raise InvalidInputError(reason=f"> {MAX_IMPORT_BYTES} bytes")
-    return data

@@ -4,7 +4,7 @@ Invariant: what scrolls away is final; text that may still be taken back stands 
 live region that is redrawn and vanishes when the passage is whole.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.live import Live
@@ -35,13 +35,23 @@ class TerminalStage(Stage):
         self._notes = notes
         self._words = words
         self._streams = streams
+        self.failures = 0
+        """How many passages could not be written."""
 
     async def begin(self, job: JobView) -> Presenter:
         """Return a presenter for a passage under way."""
         is_live = self._streams and job.streams and self._console.is_terminal
         return TerminalPresenter(
-            self._console, self._notes, self._words, is_live=is_live, is_silent=not self._streams
+            self._console,
+            self._notes,
+            self._words,
+            is_live=is_live,
+            is_silent=not self._streams,
+            on_failure=self._count_failure,
         )
+
+    def _count_failure(self) -> None:
+        self.failures += 1
 
     async def show(self, views: Sequence[PassageView]) -> None:
         """Do nothing: the terminal prints a passage when it is asked to."""
@@ -52,15 +62,32 @@ class TerminalStage(Stage):
 
 
 class TerminalPresenter(Presenter):
-    """Draws one passage."""
+    """Draws one passage.
+
+    Args:
+        console: where it goes.
+        notes: where remarks go.
+        words: the language.
+        is_live: whether it is drawn while it grows.
+        is_silent: whether it is not even printed when it is whole.
+        on_failure: is told when it could not be written.
+    """
 
     def __init__(
-        self, console: Console, notes: Console, words: Words, *, is_live: bool, is_silent: bool
+        self,
+        console: Console,
+        notes: Console,
+        words: Words,
+        *,
+        is_live: bool,
+        is_silent: bool,
+        on_failure: Callable[[], None],
     ) -> None:
         self._console = console
         self._notes = notes
         self._words = words
         self._is_silent = is_silent
+        self._on_failure = on_failure
         self._live: Live | None = None
         if is_live:
             self._live = Live(
@@ -91,7 +118,7 @@ class TerminalPresenter(Presenter):
 
     async def grow(self, text: str) -> None:
         """Redraw the passage."""
-        self._draw(text)
+        self._draw(render.plain(text))
 
     async def finish(self, view: PassageView) -> None:
         """Print the passage for good."""
@@ -102,6 +129,7 @@ class TerminalPresenter(Presenter):
     async def fail(self, error: Exception, reference: str | None) -> None:
         """Say why nothing was written."""
         self._close()
+        self._on_failure()
         self._notes.print(Text(say(error, self._words, reference), style="red"))
 
     async def cancel(self) -> None:
