@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any
 
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 WHISPER_S = 20.0
 """How long a sentence stands that nobody's own answer can carry, in seconds."""
 _CHANNELS_REMEMBERED = 4096
+_LOOK_BACK = 5  # passages among which the buttons of an earlier run are looked for
 
 
 class DiscordStage(Stage):
@@ -64,7 +66,8 @@ class DiscordStage(Stage):
             messenger=messenger, store=store, clock=clock, new_id=new_id, editors=editors
         )
         self._words_for = words_for
-        self._armed: OrderedDict[int, int] = OrderedDict()  # channel: message with the buttons
+        # channel: message with the buttons, 0 for none; what is absent a restart has forgotten
+        self._armed: OrderedDict[int, int] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def begin(self, job: JobView) -> Presenter:
@@ -72,6 +75,7 @@ class DiscordStage(Stage):
         place, story = job.place, job.story
         words = self._words_for(place)
         await self._show_title(place, story, words)
+        await self._recall_armed(place, story, {job.job.id}, words)
         messages = await self._messages(place, story, job.job.id, words)
         earlier = None
         if job.job.kind is JobKind.RETRY:
@@ -100,8 +104,10 @@ class DiscordStage(Stage):
         try:
             await self._show_title(place, story, words)
             is_writing = await self._is_writing(story)
+            views = self._with_head(views)
+            await self._recall_armed(place, story, {view.passage.id for view in views}, words)
             # What stands comes before what was withdrawn: it may take over its messages.
-            for view in sorted(self._with_head(views), key=lambda view: view.is_withdrawn):
+            for view in sorted(views, key=lambda view: view.is_withdrawn):
                 await self._show_one(view, words, is_writing=is_writing)
         except PlaceGoneError as error:
             await self._lose(place, error)
@@ -221,6 +227,21 @@ class DiscordStage(Stage):
         async with self._tools.store.read() as unit:
             return await unit.jobs.open_for(story.id) is not None
 
+    async def _recall_armed(
+        self, place: Place, story: Story, but: AbstractSet[PassageId], words: Words
+    ) -> None:
+        """Find the message with the buttons again that an earlier run put there."""
+        if place.channel_id in self._armed:
+            return
+        self._armed[place.channel_id] = 0
+        for passage in reversed(tree.path(story)[-_LOOK_BACK:]):
+            if passage.id in but:
+                continue
+            messages = await self._messages(place, story, passage.id, words)
+            if messages.last_id is not None and not messages.is_members:
+                self._armed[place.channel_id] = messages.last_id
+                return
+
     def _arm(self, channel_id: int, message_id: int) -> None:
         self._disarm(channel_id, message_id)
         self._armed[channel_id] = message_id
@@ -229,8 +250,9 @@ class DiscordStage(Stage):
 
     def _disarm(self, channel_id: int, but: int) -> None:
         """Take the buttons of the message before away, when there is time."""
-        old = self._armed.pop(channel_id, None)
-        if old is None or old == but:
+        old = self._armed.get(channel_id, 0)
+        self._armed[channel_id] = 0
+        if old in {0, but}:
             return
 
         async def take_away() -> None:
