@@ -212,12 +212,7 @@ class Messages:
         await self._say(turn.message, sentence, view=view, fades_s=OFFER_S)
 
     def _require_writable(self, turn: Turn) -> None:
-        channel, guild = turn.message.channel, turn.message.guild
-        if guild is None or isinstance(channel, discord.PartialMessageable):
-            return
-        missing = missing_permissions(
-            channel.permissions_for(guild.me), is_thread=isinstance(channel, discord.Thread)
-        )
+        missing = _missing(turn.message)
         if missing:
             raise MissingPermissionsError(missing=permission_names(missing, turn.words))
 
@@ -233,6 +228,9 @@ class Messages:
         view: discord.ui.View | None = None,
     ) -> None:
         """Reply with a sentence that deletes itself; react where no reply is possible."""
+        if _missing(message, "read_message_history"):  # without it nothing can be replied to
+            await self._react(message, _TROUBLE)
+            return
         reference = message.to_reference(fail_if_not_exists=False)
         content = sentence[:2000]
         try:
@@ -258,10 +256,27 @@ class Messages:
             await self._react(message, _TROUBLE)
 
     async def _react(self, message: discord.Message, emoji: str) -> None:
+        permissions = _permissions(message)
+        if not (permissions.add_reactions and permissions.read_message_history):
+            return
         try:
             await message.add_reaction(emoji)
         except discord.HTTPException as error:
             log.info("a reaction was not possible: %s", error.code)  # it is a courtesy
+
+
+def _permissions(message: discord.Message) -> discord.Permissions:
+    """Return what the bot may do where a message stands; all where nothing is known of it."""
+    channel, guild = message.channel, message.guild
+    if guild is None or isinstance(channel, discord.PartialMessageable):
+        return discord.Permissions.all()
+    return channel.permissions_for(guild.me)
+
+
+def _missing(message: discord.Message, *needed: str) -> list[str]:
+    """Return what the bot lacks to answer a message, by Discord's names."""
+    is_thread = isinstance(message.channel, discord.Thread)
+    return missing_permissions(_permissions(message), is_thread=is_thread, needed=needed)
 
 
 def _replied_id(message: discord.Message, me: discord.ClientUser) -> int | None:
