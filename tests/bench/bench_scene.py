@@ -100,7 +100,13 @@ def unknown_fields(fake: Any) -> list[str]:
     return sorted({one for one in fake.warnings if "field 'tts'" not in one})
 
 
-def assert_faultless(fake: Any, *, allow: tuple[str, ...] = (), paced: bool = True) -> None:
+def assert_faultless(
+    fake: Any,
+    *,
+    allow: tuple[str, ...] = (),
+    paced: bool = True,
+    ack_limit_s: float = ACK_LIMIT_S,
+) -> None:
     """Check every rule that holds wherever the bot goes."""
     fake.assert_clean(allow=allow)
     fake.assert_no_mass_pings()
@@ -110,7 +116,7 @@ def assert_faultless(fake: Any, *, allow: tuple[str, ...] = (), paced: bool = Tr
     late = [
         (one, one.acked_after)
         for one in fake.world.interactions.values()
-        if one.acked_after is None or one.acked_after >= ACK_LIMIT_S
+        if one.acked_after is None or one.acked_after >= ack_limit_s
     ]
     assert not late, late
     if paced:

@@ -8,7 +8,9 @@ from tests.bench.bench_scene import HOSTILE, PATIENCE_S, assert_faultless, make_
 NAME = "@everyone **`Ev\u202eil`** <@1>"
 
 
-async def test_hostile_text_pings_nobody_and_breaks_nothing(fake: Any, bot: Any) -> None:
+async def test_hostile_text_pings_nobody_and_breaks_nothing(  # noqa: PLR0915 -- one run
+    fake: Any, bot: Any
+) -> None:
     scene = make_scene(fake)
     here = scene.channel
     mallory = fake.add_user("mallory", guild=scene.guild, nick=NAME)
