@@ -123,6 +123,10 @@ class Scene:
             await bot.wait_ready(READY_S)
         return bot
 
+    def crash_at(self, point: str, when: str = "before") -> None:
+        """Let the tapped run that is on die at its next call of a point of the code."""
+        (self.folder / "crash").write_text(f"{point} {when}")
+
     async def died(self) -> None:
         """Wait until the bot has been killed."""
         await self.discord.wait_for(lambda: not self.bot.is_running, 30, "the bot's death")
@@ -258,6 +262,7 @@ async def open_scene(folder: Path, model: Path, *, is_tapped: bool) -> AsyncIter
     tap = Tap(folder / "tap")
     async with DiscordServer() as discord:
         env = {
+            "E2E_CRASH": str(folder / "crash"),
             "E2E_TAP": str(folder / "tap"),
             "HF_HUB_OFFLINE": "1",
             "HOME": str(folder),

@@ -2,18 +2,28 @@
 
 Nothing of the bot is replaced but the wait before each step. The tap is a FIFO, named in E2E_TAP:
 "." lets one step through, "o" opens it, "c" closes it. It begins open, and opens where nobody holds
-its other end any more.
+its other end any more. E2E_CRASH names a file; while it says "module:Class.method when", the process
+kills itself before or after that call, so that one run after another can die at a point of its own.
 """
 
+import functools
+import inspect
 import os
 import runpy
 import select
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from sitecustomize import Finder  # the stand-in's shim, which comes first on the path
+from sitecustomize import Finder, die  # the stand-in's shim, which comes first on the path
+
+POINTS = (
+    "bot.service.generation:Runner._commit",
+    "bot.service.generation:Runner.start",
+    "bot.storage.jobs:SqlJobs.finish",
+)
 
 
 class TapReader:
@@ -54,6 +64,41 @@ def tap(module: ModuleType) -> None:
     module.EngineCore.step = tapped
 
 
+def crash_point(module: ModuleType) -> None:
+    """Make the points of a module deadly, each while the file names it."""
+    armed = Path(os.environ["E2E_CRASH"])
+
+    def deadly(point: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def meet(moment: str) -> None:
+            if armed.exists() and armed.read_text() == f"{point} {moment}":
+                armed.unlink()
+                die()
+
+        @functools.wraps(function)
+        async def wrapped_coroutine(*args: Any, **kwargs: Any) -> Any:
+            meet("before")
+            result = await function(*args, **kwargs)
+            meet("after")
+            return result
+
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            meet("before")
+            result = function(*args, **kwargs)
+            meet("after")
+            return result
+
+        return wrapped_coroutine if inspect.iscoroutinefunction(function) else wrapped
+
+    for point in POINTS:
+        name, _, path = point.partition(":")
+        if name == module.__name__:
+            owner_name, attribute = path.split(".")
+            owner = getattr(module, owner_name)
+            setattr(owner, attribute, deadly(point, getattr(owner, attribute)))
+
+
 if __name__ == "__main__":
-    sys.meta_path.insert(0, Finder({"bot.engine.local.core": tap}))
+    patches = {point.partition(":")[0]: crash_point for point in POINTS}
+    sys.meta_path.insert(0, Finder({"bot.engine.local.core": tap, **patches}))
     runpy.run_module("bot", run_name="__main__", alter_sys=True)
