@@ -31,7 +31,7 @@ check: $(STAMP) ## Lint, types and layers
 	$(BIN)/mypy
 
 test: check ## All of that and the tests, with coverage
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term --cov-fail-under=90
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term --cov-fail-under=90
 
 bench: $(STAMP) ## Measure storage and acknowledgement
 	$(BIN)/python benchmarks/storage.py
