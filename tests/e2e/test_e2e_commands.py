@@ -7,7 +7,7 @@ import pytest
 from tests.discord_server.client_side import ClientRefusedError
 from tests.e2e.scenes import OPENING, Scene, plain, told
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-commands")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_an_admin_sets_short_passages_without_streaming_for_the_whole_server(

@@ -13,7 +13,7 @@ import pytest_asyncio
 from tests.discord_server.world import Channel, Interaction, Message
 from tests.e2e.scenes import OPENING, Scene, told
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-crashes")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 IS_TAPPED = True
 BOT_ENV = {"ROUNDTALE_DRAIN_S": "0.3"}

@@ -5,7 +5,7 @@ import pytest
 from tests.discord_server.world import Message
 from tests.e2e.scenes import OPENING, Scene, plain, told
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-streaming")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 IS_TAPPED = True
 HAS_RATE_LIMITS = True

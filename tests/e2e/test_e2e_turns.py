@@ -9,7 +9,7 @@ from tests.discord_server.client_side import ClientRefusedError
 from tests.discord_server.world import Channel, Interaction, Message
 from tests.e2e.scenes import OPENING, Scene, told
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-turns")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 IS_TAPPED = True
 
