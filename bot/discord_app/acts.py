@@ -270,6 +270,7 @@ class Acts:
         story = await self._stories.rename(
             answer.actor, answer.place, story_id, title, key=answer.key
         )
+        await self._stage.retitle(answer.place, story)
         named = answer.words(
             N_("The story is called **{title}** now."), title=_title(story, answer.words)
         )

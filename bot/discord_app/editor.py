@@ -16,6 +16,7 @@ import heapq
 import itertools
 import time
 import weakref
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from enum import IntEnum
@@ -23,6 +24,7 @@ from enum import IntEnum
 EDIT_INTERVAL_S = 1.3  # five edits span more than five seconds
 EDITS_PER_S = 25.0
 _REMEMBERED = 32  # messages of one channel whose last edit is kept in mind
+_CHANNELS_REMEMBERED = 1024
 
 
 class Priority(IntEnum):
@@ -157,17 +159,25 @@ class ChannelEditor:
 
 
 class Editors:
-    """One editor a channel, dropped when nobody writes there."""
+    """One editor a channel, dropped when nobody has written there for long.
+
+    An editor outlives whoever wrote, or the next writer would not know how long ago that was.
+    """
 
     def __init__(self, pace: Pace) -> None:
         self.pace = pace
         self._editors: weakref.WeakValueDictionary[int, ChannelEditor] = (
             weakref.WeakValueDictionary()
         )
+        self._recent: OrderedDict[int, ChannelEditor] = OrderedDict()
 
     def of(self, channel_id: int) -> ChannelEditor:
         """Return the channel's editor."""
         editor = self._editors.get(channel_id)
         if editor is None:
             editor = self._editors[channel_id] = ChannelEditor(self.pace)
+        self._recent[channel_id] = editor
+        self._recent.move_to_end(channel_id)
+        while len(self._recent) > _CHANNELS_REMEMBERED:
+            self._recent.popitem(last=False)
         return editor

@@ -166,6 +166,19 @@ class DiscordStage(Stage):
         if last_id is not None:
             self._arm(place.channel_id, last_id)
 
+    async def retitle(self, place: Place, story: Story) -> None:
+        """Bring a story's title message up to date, where it still stands."""
+        words = self._words_for(place)
+        try:
+            title = await self._messages(place, story, story.id, words)
+            if title.count:
+                part = Part(compose_title(story, words))
+                await title.draw([part], sends=False, is_note=True)
+        except PlaceGoneError as error:
+            await self._lose(place, error)
+        except MessengerError as error:
+            log.info("a title was not brought up to date: %r", error)
+
     async def notify(self, place: Place, error: Exception) -> None:
         """Tell a place what went wrong, in a message that deletes itself."""
         try:

@@ -121,3 +121,9 @@ def test_each_channel_has_one_editor() -> None:
     one = editors.of(1)
     assert editors.of(1) is one
     assert editors.of(2) is not one
+
+
+def test_a_channels_last_write_is_remembered_when_nobody_holds_its_editor() -> None:
+    editors = Editors(Pace(1.2, Clock()))
+    editors.of(1).note(7)
+    assert editors.of(1).wait_s(7, 1.2) == pytest.approx(1.2)
