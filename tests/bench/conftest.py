@@ -101,6 +101,6 @@ async def bot(bench: Any, fake: Any, tiny_model: Path, tmp_path: Path) -> AsyncI
 
     yield make
     for run in runs:
-        if run.running:
+        if run.proc is not None:
             await run.stop()
         assert not run.outside, run.outside

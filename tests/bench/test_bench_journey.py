@@ -161,6 +161,7 @@ async def test_stories_are_kept_found_and_carried_away(  # noqa: PLR0915 -- one 
         form = await fake.select(bob, panel, key, "Rename")
         named = fake.submit_modal(form, {"title": "The Calm Sea"})
         await scene.answer(named, "The Calm Sea")
+        assert "## 📖 The Calm Sea" in scene.story_text()
         await scene.answer(fake.slash(bob, here, "story show"), "The Calm Sea")
 
         # Export in all formats, and back.
