@@ -1,5 +1,7 @@
 """Passages that grow before everybody's eyes, within Discord's limits."""
 
+from functools import partial
+
 import pytest
 
 from tests.discord_server.world import Message
@@ -21,6 +23,10 @@ def assert_paced(message: Message) -> None:
     assert min(gaps_s, default=9.9) >= LEAST_GAP_S - TOLERANCE_S, gaps_s
 
 
+def has_grown(message: Message, count: int) -> bool:
+    return len(message.versions) >= count
+
+
 async def test_a_passage_grows_in_whole_words_at_most_every_1200_ms(scene: Scene) -> None:
     channel = scene.channel()
     scene.tap.close()
@@ -29,7 +35,7 @@ async def test_a_passage_grows_in_whole_words_at_most_every_1200_ms(scene: Scene
     message = await scene.growing(channel)
     for count in range(2, 5):
         scene.tap.let(12)
-        await scene.discord.wait_for(lambda at=count: len(message.versions) >= at, 30)
+        await scene.discord.wait_for(partial(has_grown, message, count), 30)
     assert message.labels == ["Stop"]
     scene.tap.open()
     await scene.discord.wait_for(lambda: "Continue" in message.labels, 60)
