@@ -8,8 +8,8 @@ import asyncio
 import signal
 import sys
 import termios
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 
@@ -36,9 +36,15 @@ async def until_terminated(work: Coroutine[Any, Any, int]) -> int:
             loop.remove_signal_handler(number)
 
 
-@contextmanager
-def interrupts(on_interrupt: Callable[[], Awaitable[object]]) -> Iterator[None]:
-    """Call ``on_interrupt`` in a kept task for each Ctrl-C, while the context is open."""
+@asynccontextmanager
+async def interrupts(
+    on_interrupt: Callable[[], Awaitable[object]],
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Call ``on_interrupt`` in a task for each Ctrl-C, while the context is open.
+
+    Yields:
+        What waits until all these calls have ended.
+    """
     loop = asyncio.get_running_loop()
     tasks: set[asyncio.Future[object]] = set()
 
@@ -47,13 +53,18 @@ def interrupts(on_interrupt: Callable[[], Awaitable[object]]) -> Iterator[None]:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
+    async def answered() -> None:
+        if tasks:
+            await asyncio.gather(*tasks, return_exceptions=True)
+
     before = signal.getsignal(signal.SIGINT)
     loop.add_signal_handler(signal.SIGINT, heard)
     try:
-        yield
+        yield answered
     finally:
         loop.remove_signal_handler(signal.SIGINT)
         signal.signal(signal.SIGINT, before)
+        await answered()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import os
 import secrets
 import signal
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -128,25 +128,37 @@ async def play_interactively(
         words=words,
         ask=prompts.ask,
     )
-    completer = CommandCompleter(words, session.titles)
     console.print(Text(greeting, style="dim"))
-    # Without echo between two prompts too: a second Ctrl-C often comes just then.
-    with interrupts(session.stop), no_echo():
-        story = await session.story()
-        if story is None:
-            hint = N_("Type how your story begins, or /start for a concept first; /help lists all.")
-            console.print(Text(words(hint)))
-        else:
-            console.print(render.whole_story(story, words))
-        await session.finish_interrupted()
-        while True:
-            try:
-                line = await prompts.line(completer)
-            except EOFError:
-                return 0
-            if line.strip().casefold() in {"/quit", "/exit", "/story quit"}:
-                return 0
-            await execute(session, line, console, words)
+    async with interrupts(session.stop) as answered:
+        # Between two prompts too: a second Ctrl-C often comes just then.
+        with no_echo():
+            return await _converse(session, prompts, console, words, answered)
+
+
+async def _converse(
+    session: Session,
+    prompts: Prompts,
+    console: Console,
+    words: Words,
+    answered: Callable[[], Awaitable[None]],
+) -> int:
+    completer = CommandCompleter(words, session.titles)
+    story = await session.story()
+    if story is None:
+        hint = N_("Type how your story begins, or /start for a concept first; /help lists all.")
+        console.print(Text(words(hint)))
+    else:
+        console.print(render.whole_story(story, words))
+    await session.finish_interrupted()
+    while True:
+        await answered()  # what Ctrl-C did is told before the next prompt
+        try:
+            line = await prompts.line(completer)
+        except EOFError:
+            return 0
+        if line.strip().casefold() in {"/quit", "/exit", "/story quit"}:
+            return 0
+        await execute(session, line, console, words)
 
 
 async def play_batch(
@@ -183,7 +195,7 @@ async def play_batch(
         await session.stop()
 
     lines = read_lines(source)
-    with interrupts(interrupt):
+    async with interrupts(interrupt):
         await session.finish_interrupted()
         while (line := await _next(lines, interrupted)) is not None:
             text = line.decode("utf-8", errors="replace").rstrip("\r\n")

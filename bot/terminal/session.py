@@ -112,15 +112,6 @@ class Session:
         """Do what a line asks for; returns when it is done and shown."""
         if line.command is not None:
             await self._handlers[line.command.name](line)
-        elif await self._stories.current_or_none(self._place) is None:
-            if not line.text:
-                self._note(N_("Type how your story begins, or /start for a concept first."))
-                return
-            await self._follow(
-                await self._stories.start(
-                    self._actor, self._place, Concept(), line.text, key=_key()
-                )
-            )
         else:
             await self._take(line.text or None)
 
@@ -172,9 +163,18 @@ class Session:
             await self._stories.wait(receipt.job_id)
 
     async def _take(self, text: str | None, *, length: str = "", wants_answer: bool = True) -> None:
-        receipt = await self._stories.take_turn(
-            self._actor, self._place, text, key=_key(), length=length, wants_answer=wants_answer
-        )
+        """Add words to the story; where none is open, they begin one."""
+        if await self._stories.current_or_none(self._place) is not None:
+            receipt = await self._stories.take_turn(
+                self._actor, self._place, text, key=_key(), length=length, wants_answer=wants_answer
+            )
+        elif text:
+            receipt = await self._stories.start(
+                self._actor, self._place, Concept(), text, key=_key(), wants_answer=wants_answer
+            )
+        else:
+            self._note(N_("Type how your story begins, or /start for a concept first."))
+            return
         await self._follow(receipt)
 
     async def _start(self, line: Line) -> None:
@@ -294,7 +294,7 @@ class Session:
     async def _named(self, given: str) -> StorySummary:
         """Return the story of a number in ``/list`` or of a title's beginning."""
         stories = await self._stories.summaries(self._actor, self._place, limit=50)
-        if given.isdigit() and 1 <= int(given) <= len(stories):
+        if given.isdecimal() and 1 <= int(given) <= len(stories):
             return stories[int(given) - 1]
         found = await self._stories.summaries(self._actor, self._place, query=given, limit=1)
         if not found:
@@ -384,6 +384,6 @@ def _key() -> str:
 def _count(text: str) -> int:
     if not text:
         return 1
-    if not text.isdigit() or not 1 <= int(text) <= 1000:  # noqa: PLR2004 -- as in Discord
+    if not text.isdecimal() or not 1 <= int(text) <= 1000:  # noqa: PLR2004 -- as in Discord
         raise InvalidInputError(reason=N_("give a number from 1 to 1000."))
     return int(text)
