@@ -33,9 +33,8 @@ check: $(STAMP) ## Lint, types and layers
 test: check ## All of that and the tests, with coverage
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term --cov-fail-under=90
 
-bench: $(STAMP) ## Measure storage and acknowledgement
+bench: $(STAMP) ## Measure the storage
 	$(BIN)/python benchmarks/storage.py
-	$(BIN)/python benchmarks/acknowledge.py
 
 clean: ## Remove what the other targets made (stories and models stay)
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
