@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.engine.backend import Backend
-from bot.errors import ConfigurationError
+from bot.errors import ConfigurationError, ModelUnavailableError
 from bot.locales import N_, Words
 from bot.policy.budgets import Budgets
 from bot.service.api import Stage
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LOADING = N_("Loading the model")
+CALM_LIMIT_S = 60.0
+"""How long the bot waits to enter Discord until loading leaves the event loop alone."""
 _FIRST_TERMINAL_NODE = 512
 """Terminals take their id's node from the upper half, by process; operators number from 0."""
 
@@ -71,12 +73,19 @@ class Model:
     Args:
         settings: the operator's.
         progress: hears of an installation.
+
+    Attributes:
+        resolved: what was chosen, once that is known.
+        is_calm: set once loading leaves the event loop alone: libraries and tokenizers are
+            there and only weights are read. Set too where a model must be fetched first,
+            which may take minutes, and where loading has failed.
     """
 
     def __init__(self, settings: Settings, progress: "Progress") -> None:
         self._settings = settings
         self._progress = progress
         self.resolved: Resolved | None = None
+        self.is_calm = asyncio.Event()
 
     async def load(self) -> Backend:
         """Load it; torch is imported in a thread, for it takes seconds.
@@ -84,10 +93,27 @@ class Model:
         Raises:
             ModelUnavailableError: it is missing, broken or too large.
         """
+        try:
+            return await self._load()
+        finally:
+            self.is_calm.set()
+
+    async def until_calm(self) -> None:
+        """Wait until loading leaves the event loop alone, for a limited time."""
+        try:
+            async with asyncio.timeout(CALM_LIMIT_S):
+                await self.is_calm.wait()
+        except TimeoutError:
+            log.warning("the model's libraries are slow to load; answers may come late meanwhile")
+
+    async def _load(self) -> Backend:
         settings = self._settings
         # Both import heavy libraries, so the loop must not wait for them.
         self._progress.report(_LOADING, None, None)
         resolve, local_backend = await asyncio.to_thread(_import_engine)
+        _freeze()
+        if not _is_here(settings):
+            self.is_calm.set()
         self.resolved = resolved = await resolve(
             settings.model,
             cache_dir=settings.cache_dir,
@@ -115,11 +141,31 @@ class Model:
             kv_cache_bytes=settings.kv_cache_mib * 2**20,
             threads=settings.threads,
             window_tokens=resolved.window_tokens,
+            on_calm=self.is_calm.set,
         )
-        # Full collections over torch's and discord.py's objects would stop the event loop.
-        gc.collect()
-        gc.freeze()
+        _freeze()
         return backend
+
+
+def _freeze() -> None:
+    """Leave what there is to no later collection.
+
+    Full ones over the objects of torch, transformers and discord.py would stop the event loop for
+    100 to 250 ms: now and then while the model loads, and for good.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def _is_here(settings: Settings) -> bool:
+    """Whether the model can be loaded without fetching it first."""
+    from bot.engine.local.store import describe_choice  # noqa: PLC0415 -- loads huggingface_hub
+
+    try:
+        choice = describe_choice(settings.model, settings.cache_dir, settings.model_revision)
+    except ModelUnavailableError:
+        return False  # resolve will tell why
+    return choice.is_installed
 
 
 def _import_engine() -> "tuple[Resolve, type[LocalBackend]]":
@@ -343,6 +389,9 @@ async def run_discord(settings: Settings) -> int:
                 drain_s=settings.drain_s,
             ),
             stop=stop,
+            # Importing torch and reading tokenizers hold the interpreter's lock for up to 0.4 s
+            # at a time: nobody is to wait for an answer meanwhile.
+            before_connecting=app.model.until_calm,
         )
     log.info("ended")
     return 0

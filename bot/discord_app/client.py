@@ -108,6 +108,7 @@ class RoundtaleClient(discord.AutoShardedClient):
         clock: the time.
         new_id: gives ids.
         options: what the operator decides.
+        before_connecting: waited for between the login and the gateway.
         **client_options: for discord.py (a shard range, a proxy).
     """
 
@@ -118,6 +119,7 @@ class RoundtaleClient(discord.AutoShardedClient):
         clock: Clock,
         new_id: Callable[[], int],
         options: DiscordOptions | None = None,
+        before_connecting: Callable[[], Awaitable[None]] | None = None,
         **client_options: Any,
     ) -> None:
         self.options = options or DiscordOptions()
@@ -130,6 +132,7 @@ class RoundtaleClient(discord.AutoShardedClient):
             **client_options,
         )
         self._services = services
+        self._before_connecting = before_connecting
         self.is_closing = False
         self._has_recovered = False
         self._command_ids: Mapping[str, int] = {}
@@ -156,11 +159,12 @@ class RoundtaleClient(discord.AutoShardedClient):
         await self.tree.set_translator(GettextTranslator())
         self.add_dynamic_items(ActItem)
         application_id = self.application_id
-        if application_id is None:
-            return
-        self._command_ids = await sync.sync(
-            self.tree, self._services.store, application_id, mode=self.options.sync_commands
-        )
+        if application_id is not None:
+            self._command_ids = await sync.sync(
+                self.tree, self._services.store, application_id, mode=self.options.sync_commands
+            )
+        if self._before_connecting is not None:
+            await self._before_connecting()
 
     def help_text(self, words: Words) -> str:
         """Return the help with commands that can be clicked."""
@@ -248,6 +252,7 @@ async def run_discord(
     options: DiscordOptions,
     stop: asyncio.Event,
     on_client: Callable[[RoundtaleClient], Awaitable[None]] | None = None,
+    before_connecting: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Be the bot until ``stop`` is set or the connection is lost for good.
 
@@ -259,11 +264,18 @@ async def run_discord(
         options: what the operator decides.
         stop: set by whoever wants the bot to end.
         on_client: called once with the client before it connects (metrics).
+        before_connecting: waited for once Discord knows the token, before events come.
 
     Raises:
         ConfigurationError: Discord refuses the token or an intent.
     """
-    client = RoundtaleClient(services, clock=clock, new_id=new_id, options=options)
+    client = RoundtaleClient(
+        services,
+        clock=clock,
+        new_id=new_id,
+        options=options,
+        before_connecting=before_connecting,
+    )
     if on_client is not None:
         await on_client(client)
     async with client:

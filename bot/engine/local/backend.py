@@ -16,6 +16,8 @@ from itertools import count
 from pathlib import Path
 from typing import Self
 
+from transformers import PreTrainedTokenizerBase
+
 from bot.engine.backend import Backend
 from bot.engine.local.core import EngineCore
 from bot.engine.local.generation import Job
@@ -64,6 +66,7 @@ class LocalBackend(Backend):
         kv_cache_bytes: int = _KV_CACHE_BYTES,
         threads: int | None = None,
         window_tokens: int | None = None,
+        on_calm: Callable[[], None] = lambda: None,
     ) -> Self:
         """Load a model from a folder and start its thread.
 
@@ -78,12 +81,22 @@ class LocalBackend(Backend):
             kv_cache_bytes: for keys and values that stay with their stories.
             threads: to compute with; affinity and quota decide where None.
             window_tokens: the window to use, if the model has it; 2,048 at most where None.
+            on_calm: called, on the loop, once only weights are left. Reading a tokenizer holds
+                the interpreter's lock for 0.1 to 0.4 s at a time; reading weights lets go of it.
 
         Raises:
             ModelUnavailableError: it is missing, broken, too large or no language model.
         """
+        loop = asyncio.get_running_loop()
 
         def load() -> tuple[EngineCore, PromptEncoder, ModelInfo]:
+            own_tokenizer: list[PreTrainedTokenizerBase] = []
+
+            def load_own_tokenizer() -> None:
+                own_tokenizer.append(load_tokenizer(path))
+                with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                    loop.call_soon_threadsafe(on_calm)
+
             loaded = load_model(
                 path,
                 name=name,
@@ -91,6 +104,7 @@ class LocalBackend(Backend):
                 precision=precision,
                 threads=threads,
                 window_tokens=window_tokens,
+                on_tokenizer=load_own_tokenizer,
             )
             core = EngineCore(
                 loaded,
@@ -99,7 +113,7 @@ class LocalBackend(Backend):
                 kv_cache_bytes=kv_cache_bytes,
             )
             encoder = PromptEncoder(
-                load_tokenizer(path),
+                own_tokenizer.pop(),
                 tokenizer_hash=loaded.tokenizer_hash,
                 document_start=loaded.document_start,
             )

@@ -9,7 +9,7 @@ Invariants:
 
 import inspect
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
@@ -148,6 +148,7 @@ def load_model(
     device: str = "cpu",
     threads: int | None = None,
     window_tokens: int | None = None,
+    on_tokenizer: Callable[[], None] | None = None,
 ) -> LoadedModel:
     """Load a causal language model from a folder; blocks for as long as that takes.
 
@@ -162,6 +163,7 @@ def load_model(
         device: a torch device.
         threads: to compute with; affinity and quota decide where None.
         window_tokens: the window to use, if the model has it.
+        on_tokenizer: called between the tokenizer and the weights.
 
     Raises:
         ModelUnavailableError: it is missing, broken, too large or no language model.
@@ -175,6 +177,8 @@ def load_model(
     torch.set_num_threads(count)
     try:
         tokenizer = load_tokenizer(path)
+        if on_tokenizer is not None:
+            on_tokenizer()
         model, missing = _read(path, dtype, device)
     except Exception as error:  # a library that reads foreign files may raise anything
         raise UnloadableError(model=name, cause=_first_line(error)) from error
