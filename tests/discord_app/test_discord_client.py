@@ -87,6 +87,24 @@ async def test_a_stop_drains_and_closes(offstage: World, monkeypatch: pytest.Mon
     assert seen[0].is_closed()
 
 
+async def test_it_enters_discord_only_after_what_must_be_over_first(offstage: World) -> None:
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def load() -> None:
+        begun.set()
+        await over.wait()
+
+    client = RoundtaleClient(
+        offstage.services, clock=SystemClock(), new_id=offstage.new_id, before_connecting=load
+    )
+    # discord.py connects to the gateway once this has returned.
+    hook = asyncio.create_task(client.setup_hook())
+    await begun.wait()
+    assert not hook.done()
+    over.set()
+    await hook
+
+
 async def test_a_close_that_hangs_is_given_up(
     offstage: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

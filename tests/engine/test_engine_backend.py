@@ -1,14 +1,18 @@
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bot.engine.local import backend as backend_module
+from bot.engine.local import loader
 from bot.engine.local.backend import LocalBackend
 from bot.engine.local.core import EngineCore
 from bot.engine.local.loader import LoadedModel, load_model
+from bot.engine.local.tokenizer import load_tokenizer
 from bot.engine.local.worker import Event
 from bot.engine.types import Action, FinishReason, PromptPart, PromptStyle, Verdict
 from bot.errors import (
@@ -166,6 +170,27 @@ async def test_what_it_says_of_itself(opened: Opened, tiny_llama: Path) -> None:
         health = backend.health()
         assert (health.is_ok, health.detail, health.waiting) == (True, "ready", 0)
     assert not backend.health().is_ok
+
+
+async def test_it_says_when_only_weights_are_left(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+
+    def noted(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def note(*arguments: Any) -> Any:
+            steps.append(name)
+            return work(*arguments)
+
+        return note
+
+    monkeypatch.setattr(loader, "load_tokenizer", noted("tokenizer", load_tokenizer))
+    monkeypatch.setattr(backend_module, "load_tokenizer", noted("tokenizer", load_tokenizer))
+    monkeypatch.setattr(loader, "_read", noted("weights", loader._read))
+    calm = asyncio.Event()
+    async with opened(on_calm=calm.set):
+        assert steps == ["tokenizer", "tokenizer", "weights"]
+        assert calm.is_set()
 
 
 async def test_counting_a_window_of_text_again_costs_nothing(backend: LocalBackend) -> None:
