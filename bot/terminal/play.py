@@ -156,7 +156,7 @@ async def _converse(
             line = await prompts.line(completer)
         except EOFError:
             return 0
-        if line.strip().casefold() in {"/quit", "/exit", "/story quit"}:
+        if _leaves(line):
             return 0
         await execute(session, line, console, words)
 
@@ -199,6 +199,8 @@ async def play_batch(
         await session.finish_interrupted()
         while (line := await _next(lines, interrupted)) is not None:
             text = line.decode("utf-8", errors="replace").rstrip("\r\n")
+            if _leaves(text):
+                break
             if not await execute(session, text, notes, words):
                 status = 1
     story = await session.story()
@@ -226,6 +228,10 @@ async def execute(session: Session, line: str, notes: Console, words: Words) -> 
         notes.print(Text(words(sentence, reference=reference), style="red"))
         return False
     return True
+
+
+def _leaves(line: str) -> bool:
+    return line.strip().casefold() in {"/quit", "/exit", "/story quit"}
 
 
 def _history(file: Path) -> History:

@@ -192,6 +192,13 @@ async def test_batch_goes_on_after_what_cannot_be_done(world: TerminalWorld) -> 
     assert "\x1b" not in story
 
 
+@pytest.mark.parametrize("line", [b"/quit", b"/exit\r", b"/story quit"])
+async def test_quit_ends_batch_as_the_last_line_does(world: TerminalWorld, line: bytes) -> None:
+    status, story, notes = await batch(world, b"/add Here.\n" + line + b"\n/add never\n")
+    assert (status, story) == (0, "Here.\n")
+    assert "went wrong" not in notes
+
+
 async def test_batch_without_words_says_so(world: TerminalWorld) -> None:
     status, story, notes = await batch(world, b"")
     assert (status, story) == (0, "")
