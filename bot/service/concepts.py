@@ -53,7 +53,10 @@ from bot.story.ports import Clock, Draft, Store, UnitOfWork
 
 log = logging.getLogger(__name__)
 
-PATIENCE_S = 15.0
+PATIENCE_S = 8.0
+LOADING_PATIENCE_S = 1.5
+"""Nobody waits longer for a card because the model still loads: the tables have all of it,
+and a reroll asks the model later."""
 _REROLL_TRIES = 4
 OTHER_FIELDS = ("premise", "opening")
 
@@ -122,6 +125,7 @@ class ConceptService:
         clock: the time.
         new_id: gives cards their ids.
         patience_s: how long all fields together may take.
+        loading_patience_s: how much of that may go to a model that still loads.
     """
 
     def __init__(
@@ -134,6 +138,7 @@ class ConceptService:
         clock: Clock,
         new_id: Callable[[], int],
         patience_s: float = PATIENCE_S,
+        loading_patience_s: float = LOADING_PATIENCE_S,
     ) -> None:
         self._store = store
         self._engine = engine
@@ -142,6 +147,7 @@ class ConceptService:
         self._clock = clock
         self._new_id = new_id
         self._patience_s = patience_s
+        self._loading_patience_s = min(patience_s, loading_patience_s)
         self._desk: Desk = stories.desk
 
     async def draft(
@@ -347,7 +353,7 @@ class ConceptService:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience_s
         try:
-            backend = await self._engine.get(self._patience_s)
+            backend = await self._engine.get(self._loading_patience_s)
         except EngineError:
             return {}
         tasks = {

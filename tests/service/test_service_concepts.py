@@ -101,6 +101,39 @@ async def test_a_model_that_still_loads_leaves_the_card_to_the_tables(
     assert len(card.invented) == 6
 
 
+async def test_a_card_does_not_wait_for_loading_as_it_does_for_answers(small_world: World) -> None:
+    world = small_world
+    loaded = asyncio.Event()
+
+    async def load() -> Backend:
+        await loaded.wait()
+        return world.backend
+
+    await world.boot(EngineHolder(load))
+    concepts = ConceptService(
+        world.store,
+        world.stories.desk.engine,
+        stories=world.stories,
+        settings=world.settings,
+        clock=world.clock,
+        new_id=world.new_id,
+        patience_s=60.0,
+        loading_patience_s=0.01,
+    )
+    async with asyncio.timeout(10.0):
+        card = await concepts.draft(
+            world.ada, world.place, replace(GIVEN, title=""), None, key=world.key()
+        )
+    assert card.invented == {"title"}
+    loaded.set()
+    world.backend.play(" The Singing Stone\nMore")
+    async with asyncio.timeout(10.0):
+        await world.stories.desk.engine.get()
+        card = await concepts.reroll(world.ada, card.id, None)
+    assert card.concept.title == "The Singing Stone"
+    assert card.invented == frozenset()
+
+
 async def test_an_answer_that_is_not_allowed_is_not_taken(small_world: World) -> None:
     world = small_world
     world.backend.play(f" The {default_words()[0].rstrip('*')}")
