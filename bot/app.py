@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.engine.backend import Backend
+from bot.engine.types import PromptStyle
 from bot.errors import ConfigurationError, ModelUnavailableError
 from bot.locales import N_, Words
 from bot.policy.budgets import Budgets
@@ -134,7 +135,9 @@ class Model:
             resolved.path,
             name=resolved.name,
             revision=resolved.revision,
-            style=resolved.style,
+            style=resolved.style
+            if settings.prompt_style == "auto"
+            else PromptStyle(settings.prompt_style),
             precision=settings.precision,
             max_active=settings.max_active,
             max_waiting=settings.max_waiting,

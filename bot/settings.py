@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     model_revision: str | None = Field(
         default=None, description="Commit, tag or branch of a hub model; pin a commit to be safe."
     )
+    prompt_style: Literal["auto", "completion", "prefill", "chat"] = Field(
+        default="auto", description="How a story is put to the model; auto is what suits it."
+    )
     database_url: str = Field(
         default_factory=_default_database_url, description="Where stories are kept (SQLite)."
     )
@@ -106,7 +109,9 @@ class Settings(BaseSettings):
         default="127.0.0.1", description="Address on which that port listens."
     )
 
-    @field_validator("log_level", "log_format", "precision", "sync_commands", mode="before")
+    @field_validator(
+        "log_level", "log_format", "precision", "prompt_style", "sync_commands", mode="before"
+    )
     @classmethod
     def _fold_case(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value

@@ -38,15 +38,24 @@ class SamplingParams:
         repetition_window: how many of the last generated tokens count, 0 to 1024.
         no_repeat_ngram: forbid n-grams of this size to come twice within the
             generated text (0 is off).
+        presence_penalty: taken from the logits of content words (no function words, no
+            ``exempt`` ones) among the last 256 tokens of prompt and text (0 is off).
+        frequency_penalty: the same, for each time the word stands there (0 is off).
+        dry_multiplier: what a token costs that would prolong a repetition of two tokens of
+            prompt or text; 1.75 times as much for each further one ("Don't Repeat
+            Yourself", p-e-w 2024; 0 is off).
     """
 
-    temperature: float = 0.8
+    temperature: float = 1.0
     top_k: int = 50
     top_p: float = 1.0
     min_p: float = 0.08
     repetition_penalty: float = 1.05
     repetition_window: int = 64
     no_repeat_ngram: int = 6
+    presence_penalty: float = 0.3
+    frequency_penalty: float = 0.15
+    dry_multiplier: float = 0.4
 
     def __post_init__(self) -> None:
         bounds = {
@@ -57,6 +66,9 @@ class SamplingParams:
             "repetition_penalty": (self.repetition_penalty, 1.0, 2.0),
             "repetition_window": (self.repetition_window, 0, 1024),
             "no_repeat_ngram": (self.no_repeat_ngram, 0, 16),
+            "presence_penalty": (self.presence_penalty, 0.0, 2.0),
+            "frequency_penalty": (self.frequency_penalty, 0.0, 2.0),
+            "dry_multiplier": (self.dry_multiplier, 0.0, 5.0),
         }
         for name, (value, low, high) in bounds.items():
             if not low <= value <= high:  # NaN fails here too
@@ -132,6 +144,8 @@ class GenerationRequest:
         monitor: watches the text; None lets it run.
         max_rewinds: how often the monitor may rewind before GAVE_UP.
         exempt: words (cast names) that the repetition control never touches.
+        function_words: words of grammar, which every text needs again and again: the
+            presence and frequency penalties leave them alone.
         owner: who is served fairly against others (a channel), for the queue.
         cache_key: requests with the same key share a prefix (a story); None: no reuse.
         timeout_s: from submission; None waits without limit.
@@ -146,6 +160,7 @@ class GenerationRequest:
     monitor: Monitor | None = None
     max_rewinds: int = 6
     exempt: frozenset[str] = frozenset()
+    function_words: frozenset[str] = frozenset()
     owner: str = ""
     cache_key: str | None = None
     timeout_s: float | None = None
@@ -184,10 +199,11 @@ class Chunk:
 
 
 class PromptStyle(StrEnum):
-    """How a story is put to a model (DESIGN decision 8)."""
+    """How a story is put to a model."""
 
-    COMPLETION = "completion"
-    CHAT = "chat"
+    COMPLETION = "completion"  # raw text that goes on
+    PREFILL = "prefill"  # the beginning of a chat model's own answer, which it goes on with
+    CHAT = "chat"  # a conversation, passage by passage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

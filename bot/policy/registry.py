@@ -182,7 +182,7 @@ REGISTRY: Mapping[str, Setting] = _declare(
         "temperature",
         Group.SAMPLING,
         N_("How daring the model is: 0 always takes the likeliest word."),
-        default=0.8,
+        default=1.0,
         low=0.0,
         high=2.0,
     ),
@@ -233,6 +233,32 @@ REGISTRY: Mapping[str, Setting] = _declare(
         default=6,
         low=0,
         high=16,
+    ),
+    _number(
+        "presence_penalty",
+        Group.SAMPLING,
+        N_("How strongly the model avoids nouns, verbs and the like that the story has just used."),
+        default=0.3,
+        low=0.0,
+        high=2.0,
+    ),
+    _number(
+        "frequency_penalty",
+        Group.SAMPLING,
+        N_("The same, for each time that the word was used: against a story that dwells on one."),
+        default=0.15,
+        low=0.0,
+        high=2.0,
+    ),
+    _number(
+        "dry_multiplier",
+        Group.SAMPLING,
+        N_(
+            "How strongly the model avoids going on with a phrase that the story has had; 0 is off."
+        ),
+        default=0.4,
+        low=0.0,
+        high=5.0,
     ),
     _switch("screen_input", Group.SCREENING, N_("What members write is screened."), default=True),
     _switch(

@@ -58,6 +58,9 @@ class SamplingValues(TypedDict):
     repetition_penalty: float
     repetition_window: int
     no_repeat_ngram: int
+    presence_penalty: float
+    frequency_penalty: float
+    dry_multiplier: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,9 @@ class Settings:
             repetition_penalty=self._float("repetition_penalty"),
             repetition_window=self._int("repetition_window"),
             no_repeat_ngram=self._int("no_repeat_ngram"),
+            presence_penalty=self._float("presence_penalty"),
+            frequency_penalty=self._float("frequency_penalty"),
+            dry_multiplier=self._float("dry_multiplier"),
         )
 
     def bounds(self, length: str = "") -> PassageBounds:

@@ -379,7 +379,13 @@ class ConceptService:
         prompt = field_prompt(field, card.concept, card.seed)
         request = GenerationRequest(
             prompt=[PromptPart(prompt.text)],
-            sampling=SamplingParams(temperature=prompt.temperature),
+            # A title may well take up the premise's words.
+            sampling=SamplingParams(
+                temperature=prompt.temperature,
+                presence_penalty=0.0,
+                frequency_penalty=0.0,
+                dry_multiplier=0.0,
+            ),
             seed=card.seed,
             max_tokens=prompt.max_tokens,
             stop=prompt.stop,

@@ -16,6 +16,7 @@ from bot.story import tree
 from bot.story.context import Context, ContextPart, Count, assemble
 from bot.story.model import EntryKind, PassageId, Story, StoryId, StoryStatus
 from bot.story.ports import Job, JobKind, UnitOfWork
+from bot.text.function_words import FUNCTION_WORDS
 from bot.text.names import name_words
 from bot.text.passage import PassageMonitor
 from bot.text.sentences import warm_up
@@ -120,6 +121,7 @@ async def compose(
             context_tail=before,
         ),
         exempt=names | frozenset(cast.split()),
+        function_words=FUNCTION_WORDS,
         owner=story.place,
         cache_key=str(story.id),
         timeout_s=desk.limits.generation_s,

@@ -8,6 +8,7 @@ same time speak of the same people.
 """
 
 import hashlib
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from bot.story.concept_fields import (
     with_field,
 )
 from bot.story.concept_tables import (
+    COMPANIONS,
     GENRE_CLUES,
     GENRES,
     NAMES,
@@ -171,11 +173,14 @@ def fallback(field: ConceptField, concept: Concept, seed: int) -> FieldValue:
         case ConceptField.GENRE:
             return genre
         case ConceptField.SETTING:
-            return _choose(SETTINGS[genre], seed, field)
+            return _place_in(concept.premise) or _choose(SETTINGS[genre], seed, field)
         case ConceptField.THEME:
             return _choose(THEMES[genre], seed, field)
         case ConceptField.CAST:
             lines = _choose(ROLES[genre], seed, field)
+            hero_line = _hero_in(concept.premise)
+            if hero_line:  # who goes with them must not lead away from the premise
+                lines = (hero_line, _choose(COMPANIONS, seed, field))
             told = _names_in(concept.premise)  # the premise says who they are
             return tuple(
                 CastMember(name=name, line="" if name in told else line)
@@ -197,6 +202,39 @@ def _genre_of(concept: Concept, seed: int) -> str:
     }
     best = max(hits.values())
     return _choose([genre for genre in GENRES if hits[genre] == best], seed, ConceptField.GENRE)
+
+
+_PLACE = re.compile(
+    r"\b(?:in|aboard|inside) ((?:an?|the) (?:[a-z'-]+ ){0,3}?[a-z'-]+)"
+    r"(?=\s*(?:[.,;:!?]|\Z)| (?:where|which|that|who|and|but|when|while|until|to|with|by|near)\b)"
+)
+_PREMISE_WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*|[.,;:!?]")
+_NO_NOUNS = frozenset(
+    [*".,;:!?", "of", "in", "on", "at", "to", "from", "and", "or", "is", "was", "has", "by", "for"]
+)
+_HERO_WORDS = 12
+
+
+def _hero_in(premise: str) -> str:
+    """Return who a premise is about, where it begins with them: "A shy fox opens …"."""
+    words = _PREMISE_WORD.findall(premise)[:_HERO_WORDS]
+    if not words or words[0] not in {"A", "An", "a", "an"}:
+        return ""
+    for at, word in enumerate(words[2:6], start=2):
+        if word in {"who", "whose"}:
+            clause = itertools.takewhile(lambda one: one not in _NO_NOUNS, words[1:])
+            return " ".join([words[0].casefold(), *clause])
+        if word.casefold() in _NO_NOUNS:
+            return ""
+        if word.endswith("s") and not word.endswith(("ss", "'s", "\u2019s")):  # their verb
+            return " ".join([words[0].casefold(), *words[1:at]])
+    return ""
+
+
+def _place_in(premise: str) -> str:
+    """Return where a premise says that it happens."""
+    match = _PLACE.search(premise)
+    return match[1] if match else ""
 
 
 _PLACING = frozenset({"at", "from", "in", "into", "near", "of", "on", "outside", "through", "to"})

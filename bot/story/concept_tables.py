@@ -4,7 +4,7 @@ Invariant: plain data. ``{hero}`` and ``{friend}`` are the only placeholders, in
 alone; ``{hero}`` alone stands in titles. Every table has an entry for every genre in ``GENRES``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 GENRES: tuple[str, ...] = (
     "fantasy",
@@ -224,6 +224,15 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
 }
 
 # Lines for a hero and for a companion, in that order, by genre.
+COMPANIONS: Sequence[str] = (
+    "a friend from long ago",
+    "a stranger who knows more than they say",
+    "a rival with the same wish",
+    "a neighbour who misses nothing",
+    "a visitor with a favour to ask",
+)
+"""Who may go with the hero of any premise."""
+
 ROLES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "fantasy": (
         ("a lamplighter who is afraid of the dark", "a retired spell-smith with a bad memory"),

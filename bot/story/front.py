@@ -31,6 +31,7 @@ class FrontWords:
         chapter: the heading above the first words, in a completion: a model that
             has read books takes up the narrative there.
         ending: the heading above the last words where the story is to end.
+        prefill_task: asks a chat model for the story as an answer of its own.
         chat_task: opens the system message.
         chat_beat: what happens next, in a chat; ``{beat}``.
         chat_begin: asks for the first passage.
@@ -50,6 +51,7 @@ class FrontWords:
     name: str
     chapter: str
     ending: str
+    prefill_task: str
     chat_task: str
     chat_beat: str
     chat_begin: str
@@ -80,6 +82,9 @@ ENGLISH = FrontWords(
     name="With {name}.",
     chapter="Chapter One",
     ending="The Last Chapter",
+    prefill_task=(
+        "You write vivid, well-told stories with real characters, dialogue and surprising events."
+    ),
     chat_task=(
         "You write a story together with others. Each message is the next part of it. Go on exactly "
         "where the last part stops, in the same voice and tense, with one or two paragraphs. Write "
@@ -114,6 +119,7 @@ CHINESE = FrontWords(
     name="主角：{name}。",
     chapter="第一章",
     ending="最后一章",
+    prefill_task="你写的故事生动好看，人物真实，有对话，有出人意料的事。",
     chat_task=(
         "你和大家一起写一个故事。每条消息都是故事的下一段。请从上一段停下的地方接着写，"
         "保持同样的口吻，写一到两段。只写故事本身，不要标题、提问或说明。"

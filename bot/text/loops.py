@@ -9,6 +9,7 @@ laughter pass, and were checked on Carroll's Alice (see ``tests/text/test_text_l
 # ruff: noqa: RUF001 -- typographic quotes and full-width signs are meant as they stand
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from bot.text.scripts import CJK, FULL_STOPS
@@ -16,6 +17,7 @@ from bot.text.scripts import CJK, FULL_STOPS
 _WORD = re.compile(rf"[{CJK}]|[^\W_{CJK}]+(?:['’][^\W_{CJK}]+)*")
 _PIECE = re.compile(rf"[^.!?…\n{FULL_STOPS}]+[.!?…\n{FULL_STOPS}]")
 _RUN = re.compile(r"([^\W\d])\1{15}|([^\w\s])\2{11}|(\n)\n{5}|(\d)\4{11}")
+_SENTENCE_START = re.compile(r"[.!?…\"”’')\]]*\s*")
 _GRAM = 4  # words that must match before a lag is considered at all
 _COPY_WORDS = 12  # so many words verbatim, at any distance, are a copy
 _COPY_SIGNS = 24  # the same for scripts that write a word in one or two signs
@@ -29,6 +31,11 @@ _COPIES_LONG = 3  # copies of a phrase of 4 to 7 words; from 8 on two suffice
 _SHORT, _LONG = 4, 8
 # What counts as the end of a text that was judged as it grew.
 _END_WORDS = 48
+# A text that turns in a circle without repeating itself word by word: so few different words
+# among so many. In the whole of Alice it is true of one place, where they argue about "I say
+# what I mean"; of a model that has lost its thread it is true all the time.
+_POOR_WORDS = 60
+_POOR_TYPES = 28
 _END_SENTENCES = 4
 _END_CHARS = 64
 
@@ -71,6 +78,7 @@ class LoopFinder:
             for offset in (
                 self._find_copy(folded, words, only_end=only_end),
                 self._find_sentence(folded, words, only_end=only_end),
+                _find_poverty(folded, words, only_end=only_end),
                 _find_run(text, max(0, len(text) - _END_CHARS) if only_end else 0),
             )
             if offset is not None
@@ -127,6 +135,31 @@ class LoopFinder:
             if len(row) == _ANAPHORA and row[0] == row[1] == row[2] and _can_open(row[0]):
                 return starts[-2]
         return None
+
+
+def _find_poverty(folded: str, words: Sequence[str], *, only_end: bool) -> int | None:
+    """Find where too few words serve for too long; the sentence in its middle is where to turn."""
+    windows = len(words) - _POOR_WORDS + 1
+    if windows < 1 or sum(map(_is_sign, words)) > len(words) // 2:
+        return None  # signs are no words, and most of them come often
+    first = max(0, windows - _END_WORDS) if only_end else 0
+    counts = Counter(words[first : first + _POOR_WORDS - 1])
+    for at in range(first, windows):
+        counts[words[at + _POOR_WORDS - 1]] += 1
+        if len(counts) < _POOR_TYPES:
+            middle = _word_offset(folded, at + _POOR_WORDS // 2)
+            ends = [match.end() for match in _PIECE.finditer(folded, 0, middle)]
+            return min(_first_word(folded, ends[-1]), middle) if ends else 0
+        counts[words[at]] -= 1
+        if not counts[words[at]]:
+            del counts[words[at]]
+    return None
+
+
+def _first_word(text: str, since: int) -> int:
+    """Return where the next sentence begins, its opening quotation mark included."""
+    found = _SENTENCE_START.match(text, since)
+    return found.end() if found else since
 
 
 def _find_run(text: str, since: int) -> int | None:

@@ -19,7 +19,14 @@ from bot.engine.types import (
 
 Opened = Callable[..., AbstractAsyncContextManager[LocalBackend]]
 
-GREEDY = SamplingParams(temperature=0.0, repetition_penalty=1.0, no_repeat_ngram=0)
+GREEDY = SamplingParams(
+    temperature=0.0,
+    repetition_penalty=1.0,
+    no_repeat_ngram=0,
+    presence_penalty=0.0,
+    frequency_penalty=0.0,
+    dry_multiplier=0.0,
+)
 PROMPT = "Once upon a time in a small village,"
 
 

@@ -1,4 +1,5 @@
 import asyncio
+import shutil
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
@@ -160,12 +161,25 @@ async def test_the_monitor_stops_and_rewinds(backend: LocalBackend) -> None:
     assert clean.usage.rewinds > 0
 
 
+async def test_a_model_with_a_template_takes_roles(
+    opened: Opened, tiny_llama: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(tiny_llama, tmp_path / "chat")
+    (folder / "chat_template.jinja").write_text(
+        "{% for message in messages %}[{{ message['role'] }}]{{ message['content'] }}\n{% endfor %}"
+    )
+    async with opened(folder, style=PromptStyle.PREFILL) as backend:
+        assert backend.info.style is PromptStyle.PREFILL
+
+
 async def test_what_it_says_of_itself(opened: Opened, tiny_llama: Path) -> None:
     async with opened(
         tiny_llama, name="a/b", revision="c", style=PromptStyle.CHAT, window_tokens=128
     ) as backend:
         info = backend.info
-        assert (info.name, info.revision, info.style) == ("a/b", "c", PromptStyle.CHAT)
+        assert (info.name, info.revision) == ("a/b", "c")
+        # It was never taught roles: there is no template to put them in.
+        assert info.style is PromptStyle.COMPLETION
         assert (info.window_tokens, info.precision) == (128, "fp32")
         health = backend.health()
         assert (health.is_ok, health.detail, health.waiting) == (True, "ready", 0)

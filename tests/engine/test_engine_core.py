@@ -14,7 +14,7 @@ from bot.engine.local.core import EngineCore
 from bot.engine.local.generation import Job
 from bot.engine.local.loader import CacheUse, LoadedModel, load_model
 from bot.engine.local.worker import Event
-from bot.engine.types import Action, FinishReason, GenerationRequest, SamplingParams, Verdict
+from bot.engine.types import Action, FinishReason, GenerationRequest, Verdict
 from bot.errors import EngineError, QueueFullError
 from tests.engine.engine_reading import GREEDY, PROMPT, Reading, Watch, ask
 from tests.support.tiny_model import write_tiny_model
@@ -307,19 +307,21 @@ def test_nothing_is_written_where_nothing_was_asked_for(loaded: LoadedModel) -> 
 
 
 def test_names_and_punctuation_are_exempt_from_repetition_control(loaded: LoadedModel) -> None:
-    core = EngineCore(loaded)
-    for text in (".", ",", " ", "\n"):
-        (token,) = loaded.tokenizer.encode(text)
-        assert core._wordless(token)
-    (token,) = loaded.tokenizer.encode(" cat")
-    assert not core._wordless(token)
-    strict = SamplingParams(temperature=0.0, repetition_penalty=2.0, no_repeat_ngram=0)
+    strict = dataclasses.replace(GREEDY, repetition_penalty=2.0)
     free = Desk(loaded).write(sampling=strict, max_tokens=30)
     words = frozenset(free.text.replace(".", " ").replace(",", " ").split())
     named = Desk(loaded).write(
         sampling=strict, max_tokens=30, exempt=words | {f" {word}" for word in words}
     )
     assert len(set(named.token_ids)) < len(set(free.token_ids))
+
+
+def test_function_words_are_not_held_against_a_text(loaded: LoadedModel) -> None:
+    strict = dataclasses.replace(GREEDY, presence_penalty=2.0, frequency_penalty=2.0)
+    free = Desk(loaded).write(sampling=strict, max_tokens=30)
+    words = frozenset(free.text.casefold().replace(".", " ").replace(",", " ").split())
+    usual = Desk(loaded).write(sampling=strict, max_tokens=30, function_words=words)
+    assert len(set(usual.token_ids)) < len(set(free.token_ids))
 
 
 def test_a_text_ends_at_the_end_of_text_but_not_before_its_shortest_length(

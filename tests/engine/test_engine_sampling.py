@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.engine.local.sampling import Sampler, uniform
+from bot.engine.local.sampling import PENALTY_REACH_TOKENS, Sampler, uniform
 from bot.engine.types import SamplingParams
 from bot.errors import EngineError
 
@@ -20,6 +20,9 @@ PLAIN = SamplingParams(
     repetition_penalty=1.0,
     repetition_window=128,
     no_repeat_ngram=0,
+    presence_penalty=0.0,
+    frequency_penalty=0.0,
+    dry_multiplier=0.0,
 )
 
 
@@ -27,6 +30,9 @@ def make(
     *,
     seed: int = 1,
     is_exempt: Callable[[int], bool] = lambda token: False,
+    is_content: Callable[[int], bool] = lambda token: True,
+    is_border: Callable[[int], bool] = lambda token: False,
+    context: tuple[int, ...] = (),
     suppressed: tuple[int, ...] = (),
     ends: tuple[int, ...] = (),
     **options: Any,
@@ -35,6 +41,9 @@ def make(
         replace(PLAIN, **options),
         seed=seed,
         is_exempt=is_exempt,
+        is_content=is_content,
+        is_border=is_border,
+        context=context,
         suppressed_ids=torch.tensor(suppressed, dtype=torch.long),
         end_ids=torch.tensor(ends, dtype=torch.long),
     )
@@ -180,3 +189,59 @@ def test_every_draw_is_possible_and_repeatable(  # noqa: PLR0917 -- hypothesis p
     if top_k:
         better = sum(score > scores[token] for score in scores[1:])
         assert better < top_k
+
+
+def drawn_over(scores: torch.Tensor, said: tuple[int, ...], **options: Any) -> list[float]:
+    """Return what adjusting does to the scores."""
+    adjusted = scores.clone()
+    make(**options)._adjust(adjusted, said)
+    return (adjusted - scores).tolist()
+
+
+def test_content_words_cost_once_for_being_there_and_again_each_time() -> None:
+    change = drawn_over(
+        torch.zeros(5),
+        (0, 1, 1, 3),
+        context=(1, 2),
+        presence_penalty=0.5,
+        frequency_penalty=0.25,
+        is_content=lambda token: token != 3,
+        is_exempt=lambda token: token == 2,
+    )
+    assert change == [-0.75, -1.25, 0.0, 0.0, 0.0]
+
+
+def test_penalties_look_back_so_far_and_no_further() -> None:
+    filler = (4,) * (PENALTY_REACH_TOKENS - 1)
+    near = drawn_over(torch.zeros(5), (1, *filler), presence_penalty=0.5)
+    far = drawn_over(torch.zeros(5), (1, *filler, 4), presence_penalty=0.5)
+    assert (near[1], far[1]) == (-0.5, 0.0)
+
+
+def test_going_on_with_a_phrase_costs_more_the_longer_it_is() -> None:
+    # "1 2 3" and "7 1 2 5" were said; "7 1 2" now.
+    change = drawn_over(torch.zeros(8), (1, 2, 3, 7, 1, 2, 5, 6, 7, 1, 2), dry_multiplier=0.4)
+    assert change == pytest.approx([0, 0, 0, -0.4, 0, -0.4 * 1.75, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("context", "said", "options"),
+    [
+        ((), (1, 3, 0, 1), {}),  # one token in a row is no phrase
+        ((1, 2), (3, 2, 1), {}),
+        ((1, 2, 3), (1, 2), {"is_exempt": lambda token: token == 3}),
+        ((1, 2, 3), (1, 2), {"is_border": lambda token: token == 1}),
+        ((1, 2, 3), (1, 2), {"is_border": lambda token: token == 2}),
+        ((), (), {}),
+    ],
+)
+def test_what_is_no_phrase_costs_nothing(
+    context: tuple[int, ...], said: tuple[int, ...], options: dict[str, Any]
+) -> None:
+    change = drawn_over(torch.zeros(5), said, context=context, dry_multiplier=0.4, **options)
+    assert change == [0.0] * 5
+
+
+def test_a_phrase_of_the_prompt_counts_too() -> None:
+    change = drawn_over(torch.zeros(5), (1, 2), context=(1, 2, 3), dry_multiplier=0.4)
+    assert change == pytest.approx([0, 0, 0, -0.4, 0])

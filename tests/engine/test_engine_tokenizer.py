@@ -7,6 +7,7 @@ from transformers import PreTrainedTokenizerFast
 
 from bot.engine.local.tokenizer import (
     PromptEncoder,
+    TokenKinds,
     decode,
     hash_tokenizer,
     load_tokenizer,
@@ -99,6 +100,27 @@ def test_exempt_words_are_covered_with_and_without_a_space(
     for word in ("Mira", " Mira", " Tom", "Tom", "Old", " Old"):
         assert set(tokenizer.encode(word)) <= ids
     assert not encoder.exempt_ids([])
+
+
+def test_what_single_tokens_are_in_a_text(tokenizer: PreTrainedTokenizerFast) -> None:
+    kinds = TokenKinds(tokenizer)
+
+    def content(text: str) -> list[str]:
+        ids = tokenizer.encode(text, add_special_tokens=False)
+        return [decode(tokenizer, [one]) for one in ids if kinds.is_content(one, {"the"})]
+
+    assert content(" the mill, the river!") == [" mill", " river"]
+    assert content("river") == []  # goes on with a word that stands before
+    ids = tokenizer.encode(" mill\n", add_special_tokens=False)
+    assert [kinds.is_border(one) for one in ids] == [False] * (len(ids) - 1) + [True]
+    assert [kinds.is_wordless(one) for one in ids] == [False] * (len(ids) - 1) + [True]
+
+
+def test_scripts_without_spaces_have_words_of_several_signs() -> None:
+    vocabulary = {"<unk>": 0, "国王": 1, "王": 2, "自己": 3}
+    raw = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    kinds = TokenKinds(PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="<unk>"))
+    assert [kinds.is_content(one, {"自己"}) for one in (1, 2, 3)] == [True, False, False]
 
 
 def test_the_hash_follows_the_files(tiny_gpt2: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from bot.story.concept import (
 )
 from bot.story.concept_examples import EXAMPLES
 from bot.story.concept_tables import (
+    COMPANIONS,
     GENRE_ALIASES,
     GENRE_CLUES,
     GENRES,
@@ -260,3 +261,44 @@ def test_good_answers_are_taken() -> None:
         parse_field(ConceptField.PLOT, " 1. Bo is given a cat. 2. rain fell. 3. sun shone.")
         is not None
     )
+
+
+@pytest.mark.parametrize(
+    ("premise", "hero", "place"),
+    [
+        ("A shy fox opens a bakery in a snowy village", "a shy fox", "a snowy village"),
+        (
+            "A girl whose shadow leaves her, in a city of glass.",
+            "a girl whose shadow leaves her",
+            "a city of glass",
+        ),
+        ("an old glass ship sails again", "an old glass ship", ""),
+        (
+            "A princess dreams. It rains inside the walled town where she lives",
+            "a princess",
+            "the walled town",
+        ),
+        ("The ghosts of a bus station", "", ""),
+        ("A letter to nobody is found", "", ""),
+        ("The old gods wake", "", ""),
+        ("Once more", "", ""),
+        ("", "", ""),
+    ],
+)
+def test_the_tables_say_nothing_against_the_premise(premise: str, hero: str, place: str) -> None:
+    concept = Concept(premise=premise)
+    cast = fallback(ConceptField.CAST, concept, 3)
+    assert isinstance(cast, tuple)
+    first, second = cast
+    assert isinstance(first, CastMember)
+    assert isinstance(second, CastMember)
+    setting = fallback(ConceptField.SETTING, concept, 3)
+    if hero:
+        assert first.line == hero
+        assert second.line in COMPANIONS
+    else:
+        assert second.line not in COMPANIONS
+    if place:
+        assert setting == place
+    else:
+        assert setting in {each for settings in SETTINGS.values() for each in settings}

@@ -11,6 +11,7 @@ from bot.story.context import (
     CHAT,
     COMPLETION,
     KEPT_SHARE,
+    PREFILL,
     Context,
     ContextPart,
     PartLabel,
@@ -264,6 +265,31 @@ def test_an_ending_has_its_heading_before_the_last_passage_but_not_in_a_sentence
     assert see(Teller(), is_ending=True).text.endswith("Chapter One\n\nThe Last Chapter\n\n")
 
 
+def test_a_prefill_is_an_answer_that_goes_on() -> None:
+    teller = Teller(CONCEPT)
+    teller.turn("In a small village,", " there stood a lamp.")
+    teller.add("It was out.")
+    context = see(teller, style=PREFILL)
+    front, cue, *answer = context.parts
+    assert (front.role, cue.role) == ("system", "user")
+    assert front.text.startswith("You write vivid")
+    assert "Mira finds a lantern." in front.text
+    assert {part.role for part in answer} == {"assistant"}
+    story = "In a small village, there stood a lamp.\n\nIt was out."
+    assert "".join(part.text for part in answer) == story
+    assert context.text == f"{front.text}\n\nBegin the story.\n\n{story}"
+
+
+def test_a_prefill_without_words_leaves_the_answer_open() -> None:
+    parts = see(Teller(), style=PREFILL).parts
+    assert [part.role for part in parts] == ["system", "user", "assistant"]
+    assert parts[-1].text == ""
+    ending = see(Teller(), style=PREFILL, is_ending=True).parts
+    assert "".join(part.text for part in ending if part.role == "assistant") == (
+        "The Last Chapter\n\n"
+    )
+
+
 def test_a_chat_alternates_and_ends_with_a_user() -> None:
     teller = Teller(CONCEPT)
     teller.answer("First.")
@@ -334,7 +360,7 @@ def tokens_over_joints(parts: Sequence[ContextPart]) -> int:
 @given(
     passages=TEXTS,
     count=st.sampled_from([count_letters, tokens_of_bytes, tokens_over_joints]),
-    style=st.sampled_from([COMPLETION, CHAT]),
+    style=st.sampled_from([COMPLETION, PREFILL, CHAT]),
     room=st.integers(150, 900),
     is_ending=st.booleans(),
 )
@@ -388,7 +414,7 @@ def test_every_context_fits_and_keeps_the_pinned_part_and_the_last_words(
 
 
 @settings(deadline=None, max_examples=60)
-@given(passages=TEXTS, style=st.sampled_from([COMPLETION, CHAT]))
+@given(passages=TEXTS, style=st.sampled_from([COMPLETION, PREFILL, CHAT]))
 def test_a_context_only_grows_at_its_end_until_a_block_is_dropped(
     passages: list[tuple[bool, str]], style: str
 ) -> None:
@@ -408,7 +434,7 @@ def test_a_context_only_grows_at_its_end_until_a_block_is_dropped(
             anchor=before.anchor if before else None,
         )
         if before and before.anchor == context.anchor and not before.is_cut and not context.is_cut:
-            if style == COMPLETION:
+            if style != CHAT:
                 assert context.text.startswith(before.text)
             else:
                 # Only the last message, or the cue in its place, may change.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.text.loops import LoopFinder, find_loop
+from bot.text.loops import LoopFinder, _find_poverty, find_loop
 
 LOOPS = [
     # before the loop, the loop
@@ -35,6 +35,33 @@ def test_sentences_that_begin_alike_again_and_again_are_a_loop() -> None:
     text = "He went to the shop. He went to the bank. He went to the zoo."
     assert find_loop(text) == text.index("He went to the bank")
     assert find_loop(text[:41]) is None
+
+
+CIRCLE = (
+    "The king was proud of his son. The bell rang twice over the harbour and nobody came. "
+    "“I am the king and you are my brother.” He said he was not the king. “You are the king's "
+    "brother and I am the brother of the king's son.” She said that the king was her brother, "
+    "and he was the son of the king. “My brother is the king's son, and his son is my brother, "
+    "and you are not the king.” He said he was the king, and that his brother was the son."
+)
+
+
+def test_a_text_that_turns_in_a_circle_is_left_before_it_does() -> None:
+    offset = find_loop(CIRCLE)
+    assert offset is not None
+    assert CIRCLE[offset:].startswith(("“", "She", "He"))  # whole sentences stay
+    assert CIRCLE.index("“I am") <= offset <= CIRCLE.index("and his son is")
+    finder = LoopFinder()
+    grown = [finder.find(CIRCLE[:end], only_end=True) for end in range(len(CIRCLE) + 1)]
+    assert next(at for at in grown if at is not None) == offset
+    assert find_loop(CIRCLE[: CIRCLE.index("“I am")]) is None
+
+
+def test_scripts_of_signs_and_short_texts_are_not_called_poor() -> None:
+    assert find_loop("他说他是国王，我说我是国王的弟弟，你说你不是国王的弟弟。") is None
+    signs = "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往"
+    varied = "，".join(signs[at:] + signs[:at] for at in range(0, len(signs), 7))
+    assert _find_poverty(varied, list(varied.replace("，", "")), only_end=False) is None
 
 
 @pytest.mark.parametrize(

@@ -218,6 +218,8 @@ class LocalBackend(Backend):
 
 
 def _describe(loaded: LoadedModel, style: PromptStyle) -> ModelInfo:
+    if not loaded.tokenizer.chat_template:
+        style = PromptStyle.COMPLETION  # a model that was not taught roles cannot take them
     return ModelInfo(
         name=loaded.name,
         revision=loaded.revision,

@@ -21,7 +21,7 @@ from bot.engine.local.loader import LoadedModel
 from bot.engine.local.runner import StepRunner
 from bot.engine.local.sampling import Sampler
 from bot.engine.local.scheduler import Scheduler
-from bot.engine.local.tokenizer import decode
+from bot.engine.local.tokenizer import TokenKinds, decode
 from bot.engine.local.worker import Event, Load
 from bot.engine.types import Chunk, FinishReason
 from bot.errors import EngineError, QueueFullError
@@ -65,7 +65,7 @@ class EngineCore:
         self._running: dict[int, _Running] = {}
         self._suppressed = torch.tensor(loaded.suppressed_ids, dtype=torch.long)
         self._ends = torch.tensor(sorted(loaded.end_ids), dtype=torch.long)
-        self._is_wordless: dict[int, bool] = {}
+        self._kinds = TokenKinds(loaded.tokenizer)
         self._last_error: str | None = None
 
     @property
@@ -96,7 +96,10 @@ class EngineCore:
         sampler = Sampler(
             request.sampling,
             seed=request.seed,
-            is_exempt=lambda token: token in job.exempt_ids or self._wordless(token),
+            is_exempt=lambda token: token in job.exempt_ids or self._kinds.is_wordless(token),
+            is_content=lambda token: self._kinds.is_content(token, request.function_words),
+            is_border=self._kinds.is_border,
+            context=job.prompt_ids,
             suppressed_ids=self._suppressed,
             end_ids=self._ends,
         )
@@ -195,11 +198,3 @@ class EngineCore:
 
     def _decode(self, ids: Sequence[int]) -> str:
         return decode(self._loaded.tokenizer, ids)
-
-    def _wordless(self, token: int) -> bool:
-        """Whether a token is only punctuation, spaces or a part of a character."""
-        known = self._is_wordless.get(token)
-        if known is None:
-            known = not any(character.isalnum() for character in self._decode([token]))
-            self._is_wordless[token] = known
-        return known

@@ -9,6 +9,7 @@ Invariants:
 
 import math
 import struct
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from hashlib import blake2b
 
@@ -17,6 +18,12 @@ import torch
 from bot.engine.local.errors import BrokenLogitsError, NothingToDrawError
 from bot.engine.types import SamplingParams
 
+PENALTY_REACH_TOKENS = 256
+"""How far back the presence and frequency penalties look, into the prompt too."""
+DRY_REACH_TOKENS = 512
+_DRY_BASE = 1.75
+_DRY_ALLOWED = 2  # tokens in a row that may come again for nothing
+_DRY_LONGEST = 20  # beyond it the penalty is enormous anyhow
 _NUCLEUS_STEP = 1024  # how many of the likeliest are tried before the whole vocabulary is sorted
 
 
@@ -44,11 +51,25 @@ class Sampler:
         params: how.
         seed: the request's.
         is_exempt: whether a token is never held against the text when it repeats.
+        is_content: whether a token begins a content word: the presence and frequency
+            penalties are for these.
+        is_border: whether a token ends a line or opens a quotation: what repeats across it
+            is no phrase.
+        context: the prompt's last ids, to hold against the text as well.
         suppressed_ids: (n,) int64: never drawn.
         end_ids: (n,) int64: the ends of text, not drawn before ``min_tokens``.
     """
 
-    __slots__ = ("_end_ids", "_is_exempt", "_params", "_seed", "_suppressed_ids")
+    __slots__ = (
+        "_context",
+        "_end_ids",
+        "_is_border",
+        "_is_content",
+        "_is_exempt",
+        "_params",
+        "_seed",
+        "_suppressed_ids",
+    )
 
     def __init__(
         self,
@@ -56,12 +77,18 @@ class Sampler:
         *,
         seed: int,
         is_exempt: Callable[[int], bool],
+        is_content: Callable[[int], bool],
+        is_border: Callable[[int], bool],
+        context: Sequence[int] = (),
         suppressed_ids: torch.Tensor,
         end_ids: torch.Tensor,
     ) -> None:
         self._params = params
         self._seed = seed
         self._is_exempt = is_exempt
+        self._is_content = is_content
+        self._is_border = is_border
+        self._context = tuple(context[-DRY_REACH_TOKENS:])
         self._suppressed_ids = suppressed_ids
         self._end_ids = end_ids
 
@@ -123,6 +150,41 @@ class Sampler:
                 if list(generated[at : at + size - 1]) == begun
             ]
             scores[repeats] = -math.inf
+        if params.presence_penalty or params.frequency_penalty or params.dry_multiplier:
+            said = [*self._context, *generated][-DRY_REACH_TOKENS:]
+            self._vary_words(scores, said[-PENALTY_REACH_TOKENS:])
+            self._vary_phrases(scores, said)
+
+    def _vary_words(self, scores: torch.Tensor, said: Sequence[int]) -> None:
+        """Lower content words, in place, for standing there and for how often they do."""
+        params = self._params
+        counts = Counter(
+            token for token in said if self._is_content(token) and not self._is_exempt(token)
+        )
+        if counts:
+            often = torch.tensor(list(counts.values()), dtype=scores.dtype)
+            scores[list(counts)] -= params.presence_penalty + params.frequency_penalty * often
+
+    def _vary_phrases(self, scores: torch.Tensor, said: Sequence[int]) -> None:
+        """Lower, in place, what would prolong a phrase that was said before."""
+        if not self._params.dry_multiplier or not said or self._is_border(said[-1]):
+            return
+        last = len(said) - 1
+        longest: dict[int, int] = {}
+        for at in range(last):
+            if said[at] != said[last] or self._is_exempt(said[at + 1]):
+                continue
+            length = 1
+            while (
+                length < min(_DRY_LONGEST, at + 1)
+                and said[at - length] == said[last - length]
+                and not self._is_border(said[at - length])
+            ):
+                length += 1
+            if length >= _DRY_ALLOWED:
+                longest[said[at + 1]] = max(longest.get(said[at + 1], 0), length)
+        for token, length in longest.items():
+            scores[token] -= self._params.dry_multiplier * _DRY_BASE ** (length - _DRY_ALLOWED)
 
     def _pick(self, scores: torch.Tensor, point: float) -> int:
         """Draw by inverting the distribution function at a point in [0, 1)."""

@@ -26,6 +26,9 @@ _PARTS = (
     *("added_tokens.json", "special_tokens_map.json", "tokenizer_config.json"),
 )
 _CACHED_TEXTS = 512
+_WORD_STARTS = ("\u0120", "\u2581")  # how byte-level BPE and SentencePiece write a space
+_SPACELESS = "\u3005"  # from here on scripts put no space between words
+_BORDERS = frozenset('\n"\u201c\u201d\u300c\u300d')
 _OPEN, _CLOSE = "\ue000", "\ue001"  # private use: they mark where a message goes in a template
 
 
@@ -69,6 +72,48 @@ def special_ids(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
         if token.special:
             found[str(token)] = int(number)
     return found
+
+
+class TokenKinds:
+    """What single tokens are in a text; each is looked at once.
+
+    Args:
+        tokenizer: of the thread that asks.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._tokenizer = tokenizer
+        self._texts: dict[int, str] = {}
+        self._words: dict[int, str] = {}
+
+    def is_wordless(self, token: int) -> bool:
+        """Whether a token is only punctuation, spaces or a part of a character."""
+        return not any(character.isalnum() for character in self._text(token))
+
+    def is_border(self, token: int) -> bool:
+        """Whether a token ends a line or stands at either end of a quotation."""
+        return any(sign in _BORDERS for sign in self._text(token))
+
+    def is_content(self, token: int, function_words: Collection[str]) -> bool:
+        """Whether a token begins a word of several letters that is no function word."""
+        word = self._words.get(token)
+        if word is None:
+            word = self._words[token] = self._begun_word(token)
+        return bool(word) and word not in function_words
+
+    def _text(self, token: int) -> str:
+        text = self._texts.get(token)
+        if text is None:
+            text = self._texts[token] = decode(self._tokenizer, [token])
+        return text
+
+    def _begun_word(self, token: int) -> str:
+        """Return a token's word, folded; "" where it is none or goes on with one."""
+        word = self._text(token).strip()
+        raw = str(self._tokenizer.convert_ids_to_tokens(token))
+        # Scripts without spaces have whole words inside.
+        begins = raw.startswith(_WORD_STARTS) or (bool(word) and word[0] >= _SPACELESS)
+        return word.casefold() if begins and len(word) > 1 and word.isalpha() else ""
 
 
 class PromptEncoder:

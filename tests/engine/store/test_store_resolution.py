@@ -61,7 +61,7 @@ async def test_auto_takes_the_packaged_model_where_the_hub_is_silent(
     found = await auto(cache_dir, hub_cache, f"http://127.0.0.1:{silent_port}")
     assert time.monotonic() - began < 2
     assert found.path == embedded
-    assert found.style is PromptStyle.COMPLETION
+    assert found.style is PromptStyle.PREFILL
     assert found.window_tokens == 2048
     sentence = Words("en")(found.why.message, **found.why.data)
     assert "does not answer (no answer within 0.4 s)" in sentence
@@ -335,7 +335,7 @@ def test_the_catalogue_knows_names_aliases_and_originals() -> None:
     original = find("HuggingFaceTB/SmolLM2-135M-Instruct")
     assert original is not None
     assert original.package is None
-    assert original.style is PromptStyle.COMPLETION
+    assert original.style is PromptStyle.PREFILL
     assert original.window_tokens == 2048
     assert find("me/unknown") is None
 

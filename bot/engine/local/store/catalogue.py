@@ -85,6 +85,7 @@ _MODELS = (
         name=EMBEDDED_NAME,
         hub_id="HuggingFaceTB/SmolLM2-135M-Instruct",
         window_tokens=2048,
+        style=PromptStyle.PREFILL,
         download_bytes=92_871_040,
         parameters=134_515_008,
         licence="Apache-2.0",
@@ -157,7 +158,8 @@ _MODELS = (
         download_bytes=727 * 1000 * 1000,
         parameters=361_821_120,
         licence="Apache-2.0",
-        notes=N_("Continues raw text better than its chat template does."),
+        notes=N_("Follows a concept; goes on with the story as with an answer of its own."),
+        style=PromptStyle.PREFILL,
     ),
     KnownModel(
         name="HuggingFaceTB/SmolLM2-1.7B",
