@@ -37,6 +37,7 @@ _ELISIONS = re.compile(
     re.IGNORECASE,
 )
 _EYES = frozenset(":;=")  # before a bracket they make a face, not an aside
+_MIXED = {'"': "”", "”": '"'}  # who opens in one style and closes in the other
 _QUOTE_CLOSERS = frozenset("”“’‘»›」』\"'")
 
 
@@ -90,6 +91,8 @@ def _take_either_way(stack: list[str], sign: str, before: str, after: str) -> No
     opens = may_open and (after.isalnum() or after in _SPEECH_STARTS)
     if sign in stack and not (opens and before.isspace()):
         _close(stack, sign)
+    elif not opens and _MIXED.get(sign) in stack:
+        _close(stack, _MIXED[sign])
     elif sign in "«‹" or opens or (sign == '"' and may_open and not after):
         _open(stack, _GUILLEMETS.get(sign, sign))
 

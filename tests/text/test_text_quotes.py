@@ -27,6 +27,7 @@ from bot.text.quotes import are_quotes_balanced, close_quotes, open_quotes
         "He was 5'10\" tall.",
         "“A long speech.\n\n“It goes on.”",
         "‘Tis’ and ‘Twas the night",
+        '“Go on," she said. "No.” “Why?"',
     ],
 )
 def test_balanced(text: str) -> None:
