@@ -119,7 +119,7 @@ def test_what_single_tokens_are_in_a_text(tokenizer: PreTrainedTokenizerFast) ->
 def test_scripts_without_spaces_have_words_of_several_signs() -> None:
     vocabulary = {"<unk>": 0, "国王": 1, "王": 2, "自己": 3}
     raw = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    kinds = TokenKinds(PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="<unk>"))
+    kinds = TokenKinds(PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="<unk>"))  # type: ignore[no-untyped-call]
     assert [kinds.is_content(one, {"自己"}) for one in (1, 2, 3)] == [True, False, False]
 
 

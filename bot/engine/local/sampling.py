@@ -151,9 +151,9 @@ class Sampler:
             ]
             scores[repeats] = -math.inf
         if params.presence_penalty or params.frequency_penalty or params.dry_multiplier:
-            said = [*self._context, *generated][-DRY_REACH_TOKENS:]
-            self._vary_words(scores, said[-PENALTY_REACH_TOKENS:])
-            self._vary_phrases(scores, said)
+            history = [*self._context, *generated][-DRY_REACH_TOKENS:]
+            self._vary_words(scores, history[-PENALTY_REACH_TOKENS:])
+            self._vary_phrases(scores, history)
 
     def _vary_words(self, scores: torch.Tensor, said: Sequence[int]) -> None:
         """Lower content words, in place, for standing there and for how often they do."""
