@@ -6,19 +6,39 @@ and a wrong or misspelt setting is refused in one sentence that names it.
 
 import difflib
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import platformdirs
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.errors import ConfigurationError
 from bot.locales import N_
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 PREFIX = "ROUNDTALE_"
+_DISCORD_NAME = "DISCORD_TOKEN"
+_NAME_LETTERS = 64
+
+_REASONS = {
+    "bool_parsing": N_("must be true or false"),
+    "bool_type": N_("must be true or false"),
+    "float_parsing": N_("must be a number"),
+    "greater_than": N_("must be more than {gt}"),
+    "greater_than_equal": N_("must be {ge} or more"),
+    "int_from_float": N_("must be a whole number"),
+    "int_parsing": N_("must be a whole number"),
+    "less_than_equal": N_("must be {le} or less"),
+    "literal_error": N_("must be {expected}"),
+    "value_error": "{error}",
+}
+"""What is wrong with a value, by pydantic's type of error; its own sentences are for programmers."""
 
 
 def _default_database_url() -> str:
@@ -41,7 +61,7 @@ class Settings(BaseSettings):
 
     token: SecretStr | None = Field(
         default=None,
-        validation_alias=AliasChoices("DISCORD_TOKEN"),
+        validation_alias=AliasChoices(_DISCORD_NAME),
         description="The bot's token from the Discord developer portal. Needed by run only.",
     )
     model: str = Field(
@@ -96,7 +116,7 @@ class Settings(BaseSettings):
     drain_s: Annotated[float, Field(ge=0, le=600)] = Field(
         default=10.0, description="How long passages may take to end after SIGTERM, in seconds."
     )
-    instance: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = Field(
+    instance: str = Field(
         default="main", description="Name of this process, where several share a database."
     )
     node: Annotated[int, Field(ge=0, le=1023)] = Field(
@@ -129,10 +149,32 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value
 
+    @field_validator("instance", mode="after")
+    @classmethod
+    def _check_instance(cls, value: str) -> str:
+        if len(value) > _NAME_LETTERS or not re.fullmatch(r"[A-Za-z0-9_.-]+", value):
+            msg = f"must be 1 to {_NAME_LETTERS} letters of English, digits, dots, dashes or underscores"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("model", mode="after")
+    @classmethod
+    def _check_model(cls, value: str) -> str:
+        if not value.strip():
+            msg = "must be auto, a Hugging Face id, or a folder with a model"
+            raise ValueError(msg)
+        return value
+
     @field_validator("token", mode="after")
     @classmethod
-    def _strip_token(cls, value: SecretStr | None) -> SecretStr | None:
-        return SecretStr(value.get_secret_value().strip()) if value else None
+    def _check_token(cls, value: SecretStr | None) -> SecretStr | None:
+        token = value.get_secret_value().strip() if value else ""
+        if not token:
+            return None
+        if not re.fullmatch(r"[!-~]+", token):
+            msg = "is no token: a token has no spaces or special letters. Copy it anew from the developer portal (Bot, Reset Token)"
+            raise ValueError(msg)
+        return SecretStr(token)
 
     @classmethod
     def load(cls, env_file: Path | None = Path(".env"), **overrides: object) -> Self:
@@ -141,12 +183,7 @@ class Settings(BaseSettings):
         Raises:
             ConfigurationError: a value is wrong, or a name is not known.
         """
-        given: Mapping[str, str | None] = {}
-        if env_file is not None and env_file.is_file():
-            try:
-                given = dotenv_values(env_file, encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise ConfigurationError(setting=str(env_file), reason=str(error)) from error
+        given = {} if env_file is None else _read(env_file)
         _refuse_unknown([*given, *os.environ])
         wanted: dict[str, Any] = {k: v for k, v in overrides.items() if v is not None}
         try:
@@ -154,7 +191,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             raise ConfigurationError(
-                setting=variable_name(str(first["loc"][0])), reason=first["msg"]
+                setting=variable_name(str(first["loc"][0])), reason=_reason(first)
             ) from None
 
     @property
@@ -174,15 +211,68 @@ class Settings(BaseSettings):
 
 def variable_name(field: str) -> str:
     """Return the environment variable of a field."""
-    return "DISCORD_TOKEN" if field in {"token", "DISCORD_TOKEN"} else PREFIX + field.upper()
+    return _DISCORD_NAME if field in {"token", _DISCORD_NAME} else PREFIX + field.upper()
 
 
-def _refuse_unknown(names: list[str]) -> None:
+def _read(env_file: Path) -> Mapping[str, str | None]:
+    """Return what stands in a file of settings; nothing where there is none.
+
+    Raises:
+        ConfigurationError: it cannot be read, or a line of it says nothing.
+    """
+    values: dict[str, str | None] = {}
+    try:
+        with env_file.open(encoding="utf-8") as stream:
+            for line in parse_stream(stream):
+                # The line's own words stay out of the sentence: they may hold the token.
+                is_ours = line.key is not None and (
+                    line.key == _DISCORD_NAME or line.key.upper().startswith(PREFIX)
+                )
+                if line.error or (is_ours and line.value is None):
+                    number = line.original.line
+                    raise ConfigurationError(
+                        setting=str(env_file),
+                        reason=N_("line {number} cannot be read; write NAME=value").format(
+                            number=number
+                        ),
+                    )
+                if line.key:
+                    values[line.key] = line.value
+    except FileNotFoundError:
+        pass
+    except UnicodeDecodeError as error:
+        reason = N_("is not UTF-8 text; save it as UTF-8")
+        raise ConfigurationError(setting=str(env_file), reason=reason) from error
+    except OSError as error:
+        reason = N_("cannot be read ({cause})").format(cause=error.strerror)
+        raise ConfigurationError(setting=str(env_file), reason=reason) from error
+    return values
+
+
+def _reason(error: "ErrorDetails") -> str:
+    """Say what is wrong with a value, without the value: it may be secret."""
+    template = _REASONS.get(error["type"])
+    if template is None:
+        return error["msg"]
+    return template.format_map(
+        {
+            name: int(value) if isinstance(value, float) and value.is_integer() else value
+            for name, value in error.get("ctx", {}).items()
+        }
+    )
+
+
+def _refuse_unknown(names: Iterable[str]) -> None:
     known = [variable_name(name) for name in Settings.model_fields]
     for name in names:
-        if name.upper().startswith(PREFIX) and name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), known, n=1)
+        wanted = name.upper()
+        if wanted.startswith(PREFIX) and wanted not in known:
+            # What all names begin with would make any two of them similar.
+            ends = [one.removeprefix(PREFIX) for one in known]
+            near = difflib.get_close_matches(wanted.removeprefix(PREFIX), ends, n=1)
             reason = N_("there is no such setting") + (
-                f" (did you mean {near[0]}?)" if near else ""
+                f" (did you mean {PREFIX}{near[0]}?)"
+                if near
+                else "; .env.example explains each that there is"
             )
             raise ConfigurationError(setting=name, reason=reason)

@@ -317,7 +317,7 @@ def explain(error: BaseException) -> BaseException:
         )
     if isinstance(error, aiohttp.ClientConnectionError):
         return ConfigurationError(
-            setting="DISCORD_TOKEN",
+            setting=N_("network"),
             reason=N_("Discord cannot be reached from this machine. Check its network."),
         )
     return error

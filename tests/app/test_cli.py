@@ -1,7 +1,9 @@
 """The command line, as it is typed."""
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,67 @@ def test_a_misspelt_setting_ends_every_command_in_one_sentence(
     monkeypatch.setenv("ROUNDTALE_MODLE", "x")
     assert call(monkeypatch, "db", "check") == 1
     assert "ROUNDTALE_MODLE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [("run",), ("play", "--batch"), ("db", "upgrade")])
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("ROUNDTALE_THREADS", "abc", "ROUNDTALE_THREADS: must be a whole number\n"),
+        ("ROUNDTALE_LOG_LEVEL", "loud", "ROUNDTALE_LOG_LEVEL: must be 'debug', "),
+        ("ROUNDTALE_FOO", "1", "ROUNDTALE_FOO: there is no such setting"),
+    ],
+)
+def test_a_wrong_value_ends_every_command_before_it_begins(  # noqa: PLR0917 -- one case each
+    bare: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: tuple[str, ...],
+    name: str,
+    value: str,
+    sentence: str,
+) -> None:
+    (bare / ".env").write_text(f"{name}={value}\n")
+    assert call(monkeypatch, *command) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(sentence)
+    assert told.count("\n") == 1
+    assert [file.name for file in bare.iterdir()] == [".env"]
+
+
+def test_a_model_folder_that_is_none_ends_play_in_one_sentence(bare: Path) -> None:
+    (bare / "empty").mkdir()
+    done = roundtale("play", "--batch", "--model", str(bare / "empty"))
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        f"{bare / 'empty'} is not a model folder: config.json is missing."
+    )
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("run",), ("play", "--batch"), ("db", "upgrade"), ("db", "check")],
+)
+def test_a_database_from_the_future_ends_every_command_and_stays_as_it_is(
+    bare: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+) -> None:
+    assert call(monkeypatch, "db", "upgrade") == 0
+    path = bare / "stories.sqlite"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with closing(sqlite3.connect(path)) as connection:
+        before = list(connection.iterdump())
+    monkeypatch.setenv("DISCORD_TOKEN", "a.b.c")
+    done = roundtale(*command)
+    assert done.returncode == 1
+    assert "has schema 9999, which this version of Roundtale does not know" in done.stderr
+    assert "Update Roundtale, or restore a backup" in done.stderr
+    assert "Traceback" not in done.stderr
+    with closing(sqlite3.connect(path)) as connection:
+        assert list(connection.iterdump()) == before
 
 
 def test_the_database_is_upgraded_checked_and_backed_up(

@@ -118,13 +118,13 @@ def test_what_discord_answers_becomes_one_of_four_errors(
 
 
 def test_a_start_that_fails_says_what_to_do() -> None:
-    for error in (
-        discord.LoginFailure("Improper token"),
-        discord.PrivilegedIntentsRequired(0),
-        aiohttp.ClientConnectionError(),
+    for error, subject in (
+        (discord.LoginFailure("Improper token"), "DISCORD_TOKEN: "),
+        (discord.PrivilegedIntentsRequired(0), "ROUNDTALE_LISTEN_TO_ALL: "),
+        (aiohttp.ClientConnectionError(), "network: "),
     ):
         explained = explain(error)
         assert isinstance(explained, ConfigurationError)
-        assert str(explained)
+        assert str(explained).startswith(subject)
     other = KeyError()
     assert explain(other) is other

@@ -101,6 +101,15 @@ def test_what_the_disk_refuses_becomes_a_sentence(
         raise OSError(number, os.strerror(number))
 
 
+def test_a_cache_folder_that_cannot_be_made_becomes_a_sentence(tmp_path: Path) -> None:
+    # What a file system such as /proc answers to a new folder.
+    with (
+        pytest.raises(CacheUnwritableError, match="ROUNDTALE_CACHE_DIR"),
+        cache.storing(tmp_path / "absent", "gpt2", 10),
+    ):
+        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
 def test_room_is_measured_before_it_is_needed(tmp_path: Path) -> None:
     cache.require_room(tmp_path, "gpt2", 1)
     with pytest.raises(NoRoomError) as caught:

@@ -244,7 +244,14 @@ def storing(cache_dir: Path, model: str, needed_bytes: int) -> Iterator[None]:
                 needed_mb=-(-needed_bytes // _MB),
                 free_mb=free // _MB,
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+        is_refused = error.errno in (
+            errno.EACCES,
+            errno.EPERM,
+            errno.EROFS,
+            errno.ENOTDIR,
+            errno.EEXIST,
+        )
+        if is_refused or not cache_dir.is_dir():
             raise CacheUnwritableError(
                 model=model, folder=str(cache_dir), cause=error.strerror
             ) from error
