@@ -11,14 +11,17 @@ from collections.abc import Mapping
 import aiohttp
 import discord
 
-from bot.discord_app.errors import judge
+from bot.discord_app.errors import judge, root_of
 from bot.discord_app.messenger import NO_MENTIONS
 from bot.discord_app.place import AnyInteraction, actor_of, place_of
+from bot.errors import EmptyTextError
 from bot.locales import N_, Words
 
 log = logging.getLogger(__name__)
 
 _CONTENT_LIMIT = 2000
+_WORDS = frozenset({"opening", "premise", "setting", "text", "theme"})
+"""The options into which members write: Discord clears a command once it is sent."""
 
 
 class Answer:
@@ -96,14 +99,23 @@ class Answer:
         await self.interaction.response.send_modal(form)
 
     async def give_back(self, sentence: str, fields: Mapping[str, str]) -> None:
-        """Say what went wrong with a form, and return the text that was typed into it."""
-        longest = max(fields.values(), key=len, default="").strip()
-        if not longest:
+        """Say what went wrong with a form or command, and return the text that was typed into it."""
+        typed = "\n\n".join(text for each in fields.values() if (text := each.strip()))
+        if not typed:
             await self.tell(sentence)
             return
         kept = self.words(N_("Here is what you wrote, so that nothing is lost:"))
-        file = discord.File(io.BytesIO(longest.encode()), filename="your-text.txt")
+        file = discord.File(io.BytesIO(typed.encode()), filename="your-text.txt")
         await self.tell(f"{sentence}\n{kept}", file=file)
+
+
+def typed_words(interaction: AnyInteraction) -> dict[str, str]:
+    """Return what was written into a command's options."""
+    return {
+        name: value
+        for name, value in interaction.namespace
+        if name in _WORDS and isinstance(value, str)
+    }
 
 
 async def report(
@@ -113,13 +125,20 @@ async def report(
     where: str,
     fields: Mapping[str, str] | None = None,
 ) -> None:
-    """Tell the one who asked what went wrong, as far as there is still a way."""
+    """Tell the one who asked what went wrong, as far as there is still a way.
+
+    Args:
+        interaction: what was used.
+        error: what was raised.
+        where: the command or component, for the log.
+        fields: what was typed, which Discord does not keep; given back, unless it holds no words.
+    """
     answer = Answer(interaction)
     told = judge(error, answer.words, where=where)
     if not told.sentence or interaction.type is discord.InteractionType.autocomplete:
         return
     try:
-        if fields:
+        if fields and not isinstance(root_of(error), EmptyTextError):
             await answer.give_back(told.sentence, fields)
         else:
             await answer.tell(told.sentence)

@@ -22,7 +22,7 @@ from pydantic import SecretStr
 
 from bot.discord_app import sync
 from bot.discord_app.acts import Acts
-from bot.discord_app.answers import report
+from bot.discord_app.answers import report, typed_words
 from bot.discord_app.cogs.admin import AdminCommands
 from bot.discord_app.cogs.story import StoryCommands
 from bot.discord_app.editor import EDIT_INTERVAL_S, Editors, Pace
@@ -78,7 +78,8 @@ class StoryTree(app_commands.CommandTree["RoundtaleClient"]):
         if not self.client.is_closing:
             return True
         # What is raised here reaches no handler in discord.py 2.7 unless it is its own.
-        await report(interaction, ClosingError(), where="a command")
+        fields = typed_words(interaction)
+        await report(interaction, ClosingError(), where="a command", fields=fields)
         return False
 
     async def on_error(
@@ -87,7 +88,7 @@ class StoryTree(app_commands.CommandTree["RoundtaleClient"]):
         """Tell the one who asked, and the log."""
         command = interaction.command
         where = f"/{command.qualified_name}" if command is not None else "a command"
-        await report(interaction, error, where=where)
+        await report(interaction, error, where=where, fields=typed_words(interaction))
 
 
 def intents_for(options: DiscordOptions) -> discord.Intents:

@@ -1,12 +1,22 @@
 """What people send that nobody hopes for: a clear sentence, nothing lost, nothing pings."""
 
+import discord
 import pytest
+from simcord.results import InteractionResult
 
 from tests.discord_app.discord_world import World
 
 BOMB = (
     "# big\n> quote\n-# small\n* list\n1. one\n||spoiler|| `code` **bold** [a](https://x.y) <t:1:R>"
 )
+
+
+async def _given_back(result: InteractionResult) -> str:
+    """Return what stands in the file beside a refusal."""
+    assert result.response is not None
+    (file,) = result.response.attachments
+    assert file.filename == "your-text.txt"
+    return (await file.read()).decode()
 
 
 @pytest.mark.parametrize(
@@ -18,14 +28,21 @@ async def test_nothing_readable_is_refused(world: World, text: str) -> None:
     await world.begin()
     result = await world.bob.slash(world.channel, "story add", text=text)
     assert "no words" in result.response.content  # type: ignore[union-attr]
+    assert not result.response.attachments  # type: ignore[union-attr]
     assert len(await world.texts()) == 2
 
 
-async def test_too_much_is_refused_with_the_limit(world: World) -> None:
+@pytest.mark.parametrize("command", ["continue", "add", "edit"])
+async def test_too_much_is_refused_with_the_limit_and_given_back(
+    world: World, command: str
+) -> None:
     await world.begin()
-    result = await world.bob.slash(world.channel, "story add", text="word " * 1100)
-    assert "4000" in result.response.content  # type: ignore[union-attr]
-    assert len(await world.texts()) == 2
+    before = await world.texts()
+    text = ("word " * 1100).strip()
+    result = await world.bob.slash(world.channel, f"story {command}", text=text)
+    assert "5499 characters long; 4000 are taken at once" in result.response.content  # type: ignore[union-attr]
+    assert await _given_back(result) == text
+    assert await world.texts() == before
 
 
 @pytest.mark.parametrize(
@@ -59,13 +76,37 @@ async def test_anything_else_is_kept_shown_literally_and_pings_nobody(
             assert request.json["allowed_mentions"]["parse"] == []
 
 
-async def test_a_premise_larger_than_the_window_is_refused(world: World) -> None:
+async def test_a_premise_larger_than_the_window_is_refused_and_given_back(world: World) -> None:
+    premise = "A long idea. " * 150 + "So be it."
     result = await world.alice.slash(
-        world.channel, "story start", premise="A very long idea indeed. " * 79
+        world.channel, "story start", premise=premise, opening="It was late."
     )
-    response = result.response
-    assert response is not None
-    assert response.ephemeral
+    assert result.response is not None
+    assert result.response.ephemeral
+    assert "tokens; the model has room for" in result.response.content
+    assert "Shorten them" in result.response.content
+    # Both that were written, not the longer one alone.
+    assert await _given_back(result) == f"{premise}\n\nIt was late."
+    async with world.store.read() as unit:
+        assert await unit.stories.current(f"discord:{world.channel.id}") is None
+
+
+async def test_words_are_given_back_where_the_bot_may_not_write(world: World) -> None:
+    denied = discord.PermissionOverwrite(send_messages=False)
+    overwrites = {world.guild.default_role: denied}
+    channel = world.guild.create_text_channel("quiet", overwrites=overwrites)
+    result = await world.admin.slash(channel, "story start", opening="It was late.")
+    assert "Send Messages" in result.response.content  # type: ignore[union-attr]
+    assert await _given_back(result) == "It was late."
+
+
+async def test_words_are_given_back_while_the_bot_ends(world: World) -> None:
+    await world.begin()
+    world.client.is_closing = True
+    result = await world.bob.slash(world.channel, "story add", text="My precious words.")
+    assert "restarting" in result.response.content  # type: ignore[union-attr]
+    assert await _given_back(result) == "My precious words."
+    assert len(await world.texts()) == 2
 
 
 async def test_a_title_cannot_format_or_turn_round(world: World) -> None:
