@@ -194,7 +194,14 @@ async def test_places_that_vanish_in_mid_passage_take_nothing_else_along(
             await scene.turn(lambda: fake.slash(alice, here, "story continue"))
         # The guild takes the bot back: the story is still there.
         await fake.join_guild(island)
-        await scene.turn(lambda: fake.slash(carol, shore, "story continue"), shore)
+        # The passage that nobody saw may still be under way.
+        since = fake.now()
+        for _ in range(60):
+            told = await scene.answer(fake.slash(carol, shore, "story continue"))
+            if "being written" not in told.text:
+                break
+            await fake.wait_settled(told, quiet=0.5)
+        await scene.passage(since, shore)
         # A guild that is away for a while.
         await fake.guild_outage(scene.guild)
         await fake.guild_outage(scene.guild, back=True)

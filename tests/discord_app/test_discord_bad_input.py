@@ -93,8 +93,9 @@ async def test_a_premise_larger_than_the_window_is_refused_and_given_back(world:
 
 async def test_words_are_given_back_where_the_bot_may_not_write(world: World) -> None:
     denied = discord.PermissionOverwrite(send_messages=False)
-    overwrites = {world.guild.default_role: denied}
-    channel = world.guild.create_text_channel("quiet", overwrites=overwrites)
+    channel = world.guild.create_text_channel(
+        "quiet", overwrites={world.guild.default_role: denied}
+    )
     result = await world.admin.slash(channel, "story start", opening="It was late.")
     assert "Send Messages" in result.response.content  # type: ignore[union-attr]
     assert await _given_back(result) == "It was late."
