@@ -7,7 +7,7 @@ and a wrong or misspelt setting is refused in one sentence that names it.
 import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -183,7 +183,7 @@ class Settings(BaseSettings):
         Raises:
             ConfigurationError: a value is wrong, or a name is not known.
         """
-        given = {} if env_file is None else _read(env_file)
+        given = [] if env_file is None else _names_in(env_file)
         _refuse_unknown([*given, *os.environ])
         wanted: dict[str, Any] = {k: v for k, v in overrides.items() if v is not None}
         try:
@@ -214,13 +214,13 @@ def variable_name(field: str) -> str:
     return _DISCORD_NAME if field in {"token", _DISCORD_NAME} else PREFIX + field.upper()
 
 
-def _read(env_file: Path) -> Mapping[str, str | None]:
-    """Return what stands in a file of settings; nothing where there is none.
+def _names_in(env_file: Path) -> list[str]:
+    """Return the names that a file of settings sets; none where there is no file.
 
     Raises:
         ConfigurationError: it cannot be read, or a line of it says nothing.
     """
-    values: dict[str, str | None] = {}
+    names: list[str] = []
     try:
         with env_file.open(encoding="utf-8") as stream:
             for line in parse_stream(stream):
@@ -237,7 +237,7 @@ def _read(env_file: Path) -> Mapping[str, str | None]:
                         ),
                     )
                 if line.key:
-                    values[line.key] = line.value
+                    names.append(line.key)
     except FileNotFoundError:
         pass
     except UnicodeDecodeError as error:
@@ -246,7 +246,7 @@ def _read(env_file: Path) -> Mapping[str, str | None]:
     except OSError as error:
         reason = N_("cannot be read ({cause})").format(cause=error.strerror)
         raise ConfigurationError(setting=str(env_file), reason=reason) from error
-    return values
+    return names
 
 
 def _reason(error: "ErrorDetails") -> str:

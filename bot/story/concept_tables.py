@@ -223,7 +223,6 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 
-# Lines for a hero and for a companion, in that order, by genre.
 COMPANIONS: Sequence[str] = (
     "a friend from long ago",
     "a stranger who knows more than they say",
@@ -233,6 +232,7 @@ COMPANIONS: Sequence[str] = (
 )
 """Who may go with the hero of any premise."""
 
+# Lines for a hero and for a companion, in that order, by genre.
 ROLES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "fantasy": (
         ("a lamplighter who is afraid of the dark", "a retired spell-smith with a bad memory"),

@@ -13,9 +13,8 @@ as a heading) made it leave the story two to four times as often. It changes wit
 concept alone, so it belongs to what is stable. A chat takes it with the last message.
 
 A prefill is a completion in the place of a chat model's answer: the front is the system's
-message, the story so far is the beginning of the answer. In trials over five turns
-SmolLM2-135M-Instruct told livelier and less repetitive stories so than as raw text, and unlike
-a chat it never breaks role (``docs/models.md``).
+message, the story so far is the beginning of the answer, which the model goes on with: it
+has its instruction, and no turn of its own to break role in.
 """
 
 import re
@@ -246,15 +245,14 @@ def _frame(
     tokenizer_hash: str,
 ) -> _Frame:
     title = " ".join(concept.title.split())
+    note = words.ending if is_ending else ""
     if style == CHAT:
         front = (words.chat_task, title, describe(concept, words))
         note = words.chat_beat.format(beat=beat) if beat and not is_ending else ""
     elif style == PREFILL:
         front = (words.prefill_task, title, describe(concept, words, beat))
-        note = words.ending if is_ending else ""
     else:
         front = (title, describe(concept, words, beat), words.chapter)
-        note = words.ending if is_ending else ""
     return _Frame(
         words, PARAGRAPH.join(filter(None, front)), note, style, is_ending, tokenizer_hash
     )
@@ -368,7 +366,7 @@ def _part(frame: _Frame, piece: _Piece) -> ContextPart:
 
 
 def _parts(frame: _Frame, pieces: Sequence[_Piece]) -> list[ContextPart]:
-    if frame.style == CHAT:
+    if frame.is_chat:
         return _chat(frame, pieces)
     front = ContextPart(label=PartLabel.FRONT, text=frame.front)
     if frame.style == COMPLETION:

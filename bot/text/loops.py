@@ -17,7 +17,7 @@ from bot.text.scripts import CJK, FULL_STOPS
 _WORD = re.compile(rf"[{CJK}]|[^\W_{CJK}]+(?:['’][^\W_{CJK}]+)*")
 _PIECE = re.compile(rf"[^.!?…\n{FULL_STOPS}]+[.!?…\n{FULL_STOPS}]")
 _RUN = re.compile(r"([^\W\d])\1{15}|([^\w\s])\2{11}|(\n)\n{5}|(\d)\4{11}")
-_SENTENCE_START = re.compile(r"[.!?…\"”’')\]]*\s*")
+_GAP = re.compile(rf"[.!?…\n{FULL_STOPS}][.!?…{FULL_STOPS}\"”’')\]]*\s*")  # between sentences
 _GRAM = 4  # words that must match before a lag is considered at all
 _COPY_WORDS = 12  # so many words verbatim, at any distance, are a copy
 _COPY_SIGNS = 24  # the same for scripts that write a word in one or two signs
@@ -148,18 +148,12 @@ def _find_poverty(folded: str, words: Sequence[str], *, only_end: bool) -> int |
         counts[words[at + _POOR_WORDS - 1]] += 1
         if len(counts) < _POOR_TYPES:
             middle = _word_offset(folded, at + _POOR_WORDS // 2)
-            ends = [match.end() for match in _PIECE.finditer(folded, 0, middle)]
-            return min(_first_word(folded, ends[-1]), middle) if ends else 0
+            starts = [0, *(match.end() for match in _GAP.finditer(folded))]
+            return max(start for start in starts if start <= middle)
         counts[words[at]] -= 1
         if not counts[words[at]]:
             del counts[words[at]]
     return None
-
-
-def _first_word(text: str, since: int) -> int:
-    """Return where the next sentence begins, its opening quotation mark included."""
-    found = _SENTENCE_START.match(text, since)
-    return found.end() if found else since
 
 
 def _find_run(text: str, since: int) -> int | None:

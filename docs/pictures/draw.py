@@ -13,7 +13,6 @@ is not there.
 
 import argparse
 import asyncio
-import copy
 import html
 import json
 import re
@@ -106,33 +105,6 @@ def component(item: dict[str, Any]) -> str:
             return inner
 
 
-def embed(data: dict[str, Any]) -> str:
-    """Draw an embed."""
-    fields = "".join(
-        f'<discord-embed-field field-title="{html.escape(each["name"])}"'
-        f"{' inline' if each.get('inline') else ''}>{markdown(each['value'])}</discord-embed-field>"
-        for each in data.get("fields", ())
-    )
-    color = f"#{data['color']:06x}" if data.get("color") is not None else "#1e1f22"
-    description = data.get("description")
-    footer = (data.get("footer") or {}).get("text")
-    return (
-        f'<discord-embed slot="embeds" color="{color}" embed-title="{html.escape(data.get("title") or "")}">'
-        + (
-            f'<discord-embed-description slot="description">{markdown(description)}</discord-embed-description>'
-            if description
-            else ""
-        )
-        + (f'<discord-embed-fields slot="fields">{fields}</discord-embed-fields>' if fields else "")
-        + (
-            f'<discord-embed-footer slot="footer">{html.escape(footer)}</discord-embed-footer>'
-            if footer
-            else ""
-        )
-        + "</discord-embed>"
-    )
-
-
 def message(one: Message) -> str:
     """Draw a message."""
     is_bot = one.author.is_bot
@@ -150,14 +122,13 @@ def message(one: Message) -> str:
     return (
         f'<discord-message author="{name}" avatar="{avatar(color, name)}"{bot}>{reply}'
         f"{markdown(one.content)}"
-        + "".join(embed(each) for each in one.embeds)
         + (f'<discord-attachments slot="components">{rows}</discord-attachments>' if rows else "")
         + "</discord-message>"
     )
 
 
-async def play(folder: Path) -> tuple[list[Message], list[Message]]:
-    """Let members write with the bot; return the card, and the story."""
+async def play(folder: Path) -> tuple[str, str]:
+    """Let members write with the bot; return the card and the story, as HTML."""
     async with open_scene(folder, Path(), is_tapped=False) as scene:
         scene.shows_log = False
         missing = await use_real_model(scene)
@@ -167,7 +138,7 @@ async def play(folder: Path) -> tuple[list[Message], list[Message]]:
         return await act(scene)
 
 
-async def act(scene: Scene) -> tuple[list[Message], list[Message]]:
+async def act(scene: Scene) -> tuple[str, str]:
     """Take the turns."""
     discord, channel = scene.discord, scene.channel()
     asked = await discord.slash(
@@ -176,28 +147,19 @@ async def act(scene: Scene) -> tuple[list[Message], list[Message]]:
     card = asked.reply
     if card is None:
         raise SystemExit("no card came")
-    cards = [copy_of(card)]
+    drawn_card = message(card)  # at once: it changes when the story begins
     await discord.click(scene.alice, card, "Begin")
     first = await scene.passage(channel, timeout_s=WAIT_S)
     turn = await discord.say(scene.bob, channel, TURN, reply_to=first)
     second = await scene.passage(channel, [first], timeout_s=WAIT_S)
     title = [each for each in discord.bot_messages(channel) if each.content.startswith("## ")]
-    return cards, [*title, first, turn, second]
+    return drawn_card, "".join(map(message, [*title, first, turn, second]))
 
 
-def copy_of(one: Message) -> Message:
-    """Return a message as it stands now."""
-    kept = copy.copy(one)
-    kept.components, kept.embeds = list(one.components), list(one.embeds)
-    return kept
-
-
-def draw(messages: list[Message], name: str, folder: Path, chromium: str) -> None:
+def draw(messages: str, name: str, folder: Path, chromium: str) -> None:
     """Render messages to a picture."""
     page = folder / f"{name}.html"
-    page.write_text(
-        PAGE % {"width": WIDTH, "messages": "".join(map(message, messages))}, encoding="utf-8"
-    )
+    page.write_text(PAGE % {"width": WIDTH, "messages": messages}, encoding="utf-8")
     browser = [
         *(chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
         *("--disable-background-networking", "--no-first-run", "--allow-file-access-from-files"),
@@ -228,7 +190,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        cards, story = asyncio.run(play(folder))
+        card, story = asyncio.run(play(folder))
         entry = folder / "entry.js"
         core = (arguments.modules / "@skyra/discord-components-core/dist/index.js").resolve()
         entry.write_text(f"import {json.dumps(str(core))};\n")
@@ -240,7 +202,7 @@ def main() -> None:
             check=True,
             capture_output=True,
         )
-        draw(cards, "card", folder, arguments.chromium)
+        draw(card, "card", folder, arguments.chromium)
         draw(story, "story", folder, arguments.chromium)
 
 

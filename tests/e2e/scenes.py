@@ -188,8 +188,9 @@ class Scene:
 
     async def go_on(self, message: Message, user: User | None = None) -> Message:
         """Press Continue and wait for the next passage."""
+        before = self.discord.bot_messages(message.channel)
         await self.discord.click(user or self.alice, message, "Continue")
-        return await self.passage(message.channel, [message])
+        return await self.passage(message.channel, before)
 
     async def growing(self, channel: Channel, words: int = 1) -> Message:
         """Wait for a passage that is being written and shows so many words."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.engine.backend import Backend
@@ -19,14 +19,19 @@ from bot.engine.types import (
 
 Opened = Callable[..., AbstractAsyncContextManager[LocalBackend]]
 
-GREEDY = SamplingParams(
-    temperature=0.0,
+PLAIN = SamplingParams(
+    temperature=1.0,
+    top_k=0,
+    top_p=1.0,
+    min_p=0.0,
     repetition_penalty=1.0,
+    repetition_window=128,
     no_repeat_ngram=0,
     presence_penalty=0.0,
     frequency_penalty=0.0,
     dry_multiplier=0.0,
 )
+GREEDY = replace(PLAIN, temperature=0.0)
 PROMPT = "Once upon a time in a small village,"
 
 

@@ -9,21 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.engine.local.sampling import PENALTY_REACH_TOKENS, Sampler, uniform
-from bot.engine.types import SamplingParams
 from bot.errors import EngineError
-
-PLAIN = SamplingParams(
-    temperature=1.0,
-    top_k=0,
-    top_p=1.0,
-    min_p=0.0,
-    repetition_penalty=1.0,
-    repetition_window=128,
-    no_repeat_ngram=0,
-    presence_penalty=0.0,
-    frequency_penalty=0.0,
-    dry_multiplier=0.0,
-)
+from tests.engine.engine_reading import PLAIN
 
 
 def make(

@@ -114,6 +114,9 @@ def test_what_single_tokens_are_in_a_text(tokenizer: PreTrainedTokenizerFast) ->
     ids = tokenizer.encode(" mill\n", add_special_tokens=False)
     assert [kinds.is_border(one) for one in ids] == [False] * (len(ids) - 1) + [True]
     assert [kinds.is_wordless(one) for one in ids] == [False] * (len(ids) - 1) + [True]
+    for text in (".", ",", " ", "\n"):
+        assert all(kinds.is_wordless(one) for one in tokenizer.encode(text))
+    assert not any(kinds.is_wordless(one) for one in tokenizer.encode(" cat"))
 
 
 def test_scripts_without_spaces_have_words_of_several_signs() -> None:

@@ -59,6 +59,18 @@ async def test_missing_fields_are_asked_of_the_model_and_parsed(world: World) ->
     assert world.backend.requests[0].stop == ("\n",)
 
 
+def concepts_of(world: World, **patience_s: float) -> ConceptService:
+    return ConceptService(
+        world.store,
+        world.stories.desk.engine,
+        stories=world.stories,
+        settings=world.settings,
+        clock=world.clock,
+        new_id=world.new_id,
+        **patience_s,
+    )
+
+
 async def test_what_the_model_does_not_answer_well_is_invented_and_marked(world: World) -> None:
     for _ in range(6):
         world.backend.play("")
@@ -73,15 +85,7 @@ async def test_a_model_that_fails_or_hangs_does_not_keep_the_card_away(
 ) -> None:
     world = small_world
     world.backend.play(RuntimeError("broken"))
-    impatient = ConceptService(
-        world.store,
-        world.stories.desk.engine,
-        stories=world.stories,
-        settings=world.settings,
-        clock=world.clock,
-        new_id=world.new_id,
-        patience_s=0.01,
-    )
+    impatient = concepts_of(world, patience_s=0.01)
     for _ in range(5):
         world.backend.play(Chunk(text=" Some"), asyncio.Event())
     card = await impatient.draft(world.ada, world.place, Wish(), None, key=world.key())
@@ -110,16 +114,7 @@ async def test_a_card_does_not_wait_for_loading_as_it_does_for_answers(small_wor
         return world.backend
 
     await world.boot(EngineHolder(load))
-    concepts = ConceptService(
-        world.store,
-        world.stories.desk.engine,
-        stories=world.stories,
-        settings=world.settings,
-        clock=world.clock,
-        new_id=world.new_id,
-        patience_s=60.0,
-        loading_patience_s=0.01,
-    )
+    concepts = concepts_of(world, patience_s=60.0, loading_patience_s=0.01)
     async with asyncio.timeout(10.0):
         card = await concepts.draft(
             world.ada, world.place, replace(GIVEN, title=""), None, key=world.key()

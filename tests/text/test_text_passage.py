@@ -209,5 +209,6 @@ def test_no_text_is_slow(unit: str) -> None:
         watching.check(text, 9, at_end=False)
         trim_passage(text)
 
-    # Under 0.5 s; coverage makes it up to six times as much.
-    assert processor_s(judge, repeat=2) < 3.0
+    # Under 0.5 s; coverage and a slow machine make it up to ten times as much. What backtracks
+    # takes minutes.
+    assert processor_s(judge, repeat=1) < 10.0

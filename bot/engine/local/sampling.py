@@ -158,9 +158,11 @@ class Sampler:
     def _vary_words(self, scores: torch.Tensor, said: Sequence[int]) -> None:
         """Lower content words, in place, for standing there and for how often they do."""
         params = self._params
-        counts = Counter(
-            token for token in said if self._is_content(token) and not self._is_exempt(token)
-        )
+        counts = {
+            token: times
+            for token, times in Counter(said).items()
+            if self._is_content(token) and not self._is_exempt(token)
+        }
         if counts:
             often = torch.tensor(list(counts.values()), dtype=scores.dtype)
             scores[list(counts)] -= params.presence_penalty + params.frequency_penalty * often
