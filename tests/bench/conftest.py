@@ -90,8 +90,6 @@ async def bot(bench: Any, fake: Any, tiny_model: Path, tmp_path: Path) -> AsyncI
         "ROUNDTALE_MODEL": str(tiny_model),
         "ROUNDTALE_THREADS": "1",
     }
-    covered = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
-    settings |= {name: os.environ[name] for name in covered if name in os.environ}
 
     def make(env: dict[str, str] | None = None, **how: Any) -> Any:
         command = [sys.executable, "-m", "bot", "run"]

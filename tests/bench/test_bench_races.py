@@ -150,6 +150,9 @@ async def test_every_interaction_is_acknowledged_in_time_while_eight_channels_ge
             assert (await fake.slash(bob, channel, "story write")).kind == "modal"
             await fake.autocomplete(bob, channel, "story open", "story", "")
             await scene.answer(fake.select(bob, more, more.selects[0]["custom_id"], "Read"))
+        writing = [m for c in channels for m in fake.bot_messages(c) if "Stop" in m.labels]
+        assert writing
+        await asyncio.gather(*(fake.click(alice, message, "Stop") for message in writing))
         await asyncio.gather(*(scene.passage(since, one) for one in channels))
         for channel in channels:
             regular = [m for m in fake.bot_messages(channel) if not m.ephemeral]

@@ -31,7 +31,7 @@ def test_markup_shows_as_it_was_written(text: str, shown: str) -> None:
 
 
 @given(st.text("#>-1.) \n*_ab<", max_size=40), st.integers(0, 40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_beginnings_escape_is_the_escapes_beginning(text: str, length: int) -> None:
     assert neutralise(text).startswith(neutralise(text[:length]))
 

@@ -20,7 +20,7 @@ def _bare(text: str) -> str:
 
 @given(TEXTS, st.integers(12, 80))
 @example("👨‍👩‍👧‍👦" * 12, 20)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_letter_is_lost_and_no_part_is_too_long(text: str, limit: int) -> None:
     parts = split(text, limit)
     assert all(0 < utf16_length(part) <= limit for part in parts)
@@ -28,7 +28,7 @@ def test_no_letter_is_lost_and_no_part_is_too_long(text: str, limit: int) -> Non
 
 
 @given(TEXTS, st.integers(12, 60), st.integers(0, 400))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_parts_that_are_full_stay_as_they_are_while_the_text_grows(
     text: str, limit: int, length: int
 ) -> None:
@@ -37,7 +37,7 @@ def test_parts_that_are_full_stay_as_they_are_while_the_text_grows(
 
 
 @given(TEXTS, st.integers(40, 80))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_part_begins_inside_an_escape_or_a_cluster(text: str, limit: int) -> None:
     for part in split(text.lstrip("\u200d\u0301\ufe0f\U0001f3fd"), limit)[1:]:
         trailing = len(part) - len(part.rstrip("\\"))

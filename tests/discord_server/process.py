@@ -24,8 +24,6 @@ INHERITED = (
     "TMPDIR",
     "TZ",
     "VIRTUAL_ENV",
-    "COVERAGE_PROCESS_CONFIG",
-    "COVERAGE_PROCESS_START",
 )
 
 

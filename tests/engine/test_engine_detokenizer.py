@@ -52,7 +52,7 @@ def test_a_character_comes_only_when_all_its_bytes_are_there(text: str) -> None:
 
 
 @given(text=st.text(max_size=30), at=st.integers(0, 60), more=st.text(max_size=10))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_dropping_tokens_gives_the_text_of_those_left(text: str, at: int, more: str) -> None:
     ids = by_bytes(text)
     detokenizer = Detokenizer(_BYTES.decode, by_bytes("Before. "))

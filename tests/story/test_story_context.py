@@ -356,7 +356,7 @@ def tokens_over_joints(parts: Sequence[ContextPart]) -> int:
     return count_letters(parts) + len(parts) ** 2 // 3
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     passages=TEXTS,
     count=st.sampled_from([count_letters, tokens_of_bytes, tokens_over_joints]),
@@ -413,7 +413,7 @@ def test_every_context_fits_and_keeps_the_pinned_part_and_the_last_words(
         anchor = context.anchor
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(passages=TEXTS, style=st.sampled_from([COMPLETION, PREFILL, CHAT]))
 def test_a_context_only_grows_at_its_end_until_a_block_is_dropped(
     passages: list[tuple[bool, str]], style: str

@@ -218,5 +218,5 @@ class StoryMachine(RuleBasedStateMachine):
         assert [tree.text_of(step.story, p) for p in tree.path(step.story)] == self.teller.lines()
 
 
-StoryMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+StoryMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
 TestStoryMachine = StoryMachine.TestCase

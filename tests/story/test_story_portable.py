@@ -223,7 +223,7 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_a_damaged_file_gives_a_sound_story_or_a_clear_refusal(data: st.DataObject) -> None:
     teller = rich()

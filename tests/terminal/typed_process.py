@@ -26,11 +26,8 @@ LIMIT_S = 30.0
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
     """Return what a fresh user's process sees: nothing of the operator's."""
-    kept = {
-        name: os.environ[name] for name in ("PATH", "COVERAGE_PROCESS_START") if name in os.environ
-    }
     return {
-        **kept,
+        "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(folder),
         "LANG": "C.UTF-8",
         "TERM": "xterm-256color",
