@@ -6,7 +6,7 @@ from typing import Any
 
 ACK_LIMIT_S = 1.0
 EDIT_LIMIT_S = 0.9
-PATIENCE_S = 45.0
+PATIENCE_S = 180.0
 
 HOSTILE = {
     "pings": "@everyone @here <@&123456789012345678> <@123456789012345678> <#1> look!",

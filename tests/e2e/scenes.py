@@ -26,7 +26,7 @@ OPENING = "Once upon a time in a small village, a fox knocked at the mill."
 REAL_MODEL = "smollm2-135m-instruct"
 READY_S = 60.0
 INSTALLATION_S = 300.0
-PASSAGE_S = 30.0
+PASSAGE_S = 120.0
 """Generous: a passage's first words wait for the model, which loads beside everything else."""
 
 
