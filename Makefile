@@ -31,7 +31,8 @@ check: $(STAMP) ## Lint, types and layers
 	$(BIN)/mypy
 
 test: check ## All of that and the tests, with coverage
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term --cov-fail-under=90
+	@# Much of a test is waiting for a process: four of them fill two cores.
+	$(BIN)/python -m pytest -n 4 --dist worksteal --cov --cov-report=term --cov-fail-under=90
 
 bench: $(STAMP) ## Measure the storage
 	$(BIN)/python benchmarks/storage.py

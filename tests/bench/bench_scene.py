@@ -33,6 +33,10 @@ class Scene:
         """Whether a message is the newest passage, with its buttons."""
         return not message.ephemeral and "More" in message.labels
 
+    def count_at_rest(self, channel: Any) -> int:
+        """How many messages of a channel have a newest passage's buttons."""
+        return sum(map(self.is_at_rest, self.fake.bot_messages(channel)))
+
     async def passage(self, since: int, channel: Any = None, patience_s: float = PATIENCE_S) -> Any:
         """Wait until a passage that began after `since` is finished."""
         return await self.fake.wait_message(
