@@ -4,7 +4,6 @@ Invariant: this module alone knows the whole; nothing below it reads the environ
 """
 
 import asyncio
-import gc
 import hashlib
 import itertools
 import logging
@@ -12,7 +11,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -22,9 +21,8 @@ from contextlib import (
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bot.engine.backend import Backend
-from bot.engine.types import PromptStyle
-from bot.errors import ConfigurationError, ModelUnavailableError
+from bot.errors import ConfigurationError
+from bot.loading import Model, check_model_setting
 from bot.locales import N_, Words
 from bot.policy.budgets import Budgets
 from bot.service.api import Stage
@@ -39,16 +37,10 @@ from bot.story.ids import IdGenerator
 from bot.telemetry import Metrics, serve_metrics
 
 if TYPE_CHECKING:
-    from bot.engine.local.backend import LocalBackend
-    from bot.engine.local.store import Progress, Resolved
-
-    Resolve = Callable[..., Awaitable[Resolved]]
+    from bot.engine.local.store import Progress
 
 log = logging.getLogger(__name__)
 
-_LOADING = N_("Loading the model")
-CALM_LIMIT_S = 60.0
-"""How long the bot waits to enter Discord until loading leaves the event loop alone."""
 _FIRST_TERMINAL_NODE = 512
 """Terminals take their id's node from the upper half, by process; operators number from 0."""
 
@@ -59,127 +51,13 @@ class App:
 
     settings: Settings
     store: SqlStore
-    model: "Model"
+    model: Model
     engine: EngineHolder
     stories: StoryService
     concepts: ConceptService
     admin: SettingsService
     clock: SystemClock
     new_id: IdGenerator
-
-
-class Model:
-    """Finds, installs where needed, and loads the model that writes.
-
-    Args:
-        settings: the operator's.
-        progress: hears of an installation.
-
-    Attributes:
-        resolved: what was chosen, once that is known.
-        is_calm: set once loading leaves the event loop alone: libraries and tokenizers are
-            there and only weights are read. Set too where a model must be fetched first,
-            which may take minutes, and where loading has failed.
-    """
-
-    def __init__(self, settings: Settings, progress: "Progress") -> None:
-        self._settings = settings
-        self._progress = progress
-        self.resolved: Resolved | None = None
-        self.is_calm = asyncio.Event()
-
-    async def load(self) -> Backend:
-        """Load it; torch is imported in a thread, for it takes seconds.
-
-        Raises:
-            ModelUnavailableError: it is missing, broken or too large.
-        """
-        try:
-            return await self._load()
-        finally:
-            self.is_calm.set()
-
-    async def until_calm(self) -> None:
-        """Wait until loading leaves the event loop alone, for a limited time."""
-        try:
-            async with asyncio.timeout(CALM_LIMIT_S):
-                await self.is_calm.wait()
-        except TimeoutError:
-            log.warning("the model's libraries are slow to load; answers may come late meanwhile")
-
-    async def _load(self) -> Backend:
-        settings = self._settings
-        # Both import heavy libraries, so the loop must not wait for them.
-        self._progress.report(_LOADING, None, None)
-        resolve, local_backend = await asyncio.to_thread(_import_engine)
-        _freeze()
-        if not _is_here(settings):
-            self.is_calm.set()
-        self.resolved = resolved = await resolve(
-            settings.model,
-            cache_dir=settings.cache_dir,
-            revision=settings.model_revision,
-            hub_timeout_s=settings.hub_timeout_s,
-            report=self._progress,
-        )
-        log.info(
-            "model chosen",
-            extra={
-                "model": resolved.name,
-                "revision": resolved.revision,
-                "reason": str(resolved.why),
-            },
-        )
-        self._progress.report(_LOADING, None, None)
-        backend: Backend = await local_backend.open(
-            resolved.path,
-            name=resolved.name,
-            revision=resolved.revision,
-            style=resolved.style
-            if settings.prompt_style == "auto"
-            else PromptStyle(settings.prompt_style),
-            precision=settings.precision,
-            max_active=settings.max_active,
-            max_waiting=settings.max_waiting,
-            kv_cache_bytes=settings.kv_cache_mib * 2**20,
-            threads=settings.threads,
-            window_tokens=resolved.window_tokens,
-            on_calm=self.is_calm.set,
-        )
-        _freeze()
-        return backend
-
-
-def _freeze() -> None:
-    """Leave what there is to no later collection.
-
-    Full ones over the objects of torch, transformers and discord.py would stop the event loop for
-    100 to 250 ms: now and then while the model loads, and for good.
-    """
-    gc.collect()
-    gc.freeze()
-
-
-def _is_here(settings: Settings) -> bool:
-    """Whether the model can be loaded without fetching it first."""
-    from bot.engine.local.store import describe_choice  # noqa: PLC0415 -- loads huggingface_hub
-
-    try:
-        choice = describe_choice(settings.model, settings.cache_dir, settings.model_revision)
-    except ModelUnavailableError:
-        return False  # resolve will tell why
-    return choice.is_installed
-
-
-def _import_engine() -> "tuple[Resolve, type[LocalBackend]]":
-    # GNU's OpenMP reads this once, when torch is loaded. Its default spins for milliseconds at every
-    # barrier: where others use the processors too, that made writing five times slower.
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    from bot.engine.local.backend import LocalBackend  # noqa: PLC0415 -- loads torch
-    from bot.engine.local.store import resolve  # noqa: PLC0415 -- loads huggingface_hub
-
-    return resolve, LocalBackend
 
 
 @asynccontextmanager
@@ -203,8 +81,10 @@ async def open_app(
         node: goes into ids; None is the operator's setting.
 
     Raises:
+        ModelUnavailableError: the setting can mean no model.
         StorageError: the database cannot be used.
     """
+    check_model_setting(settings)
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         store = await SqlStore.open(settings.database_url)
@@ -361,6 +241,7 @@ async def run_discord(settings: Settings) -> int:
 
     Raises:
         ConfigurationError: Discord refuses the token or an intent.
+        ModelUnavailableError: the setting can mean no model.
         StorageError: the database cannot be used.
     """
     # The terminal has no use for discord.py, nor for a server of metrics.

@@ -238,13 +238,18 @@ def model_install(
 
 @model_app.command("info")
 def model_info(
-    name: Annotated[str, typer.Argument(help="A name, a Hugging Face id or a folder.")] = "auto",
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A name, a Hugging Face id or a folder; else what ROUNDTALE_MODEL is."),
+    ] = None,
 ) -> None:
     """Show what is known of a model: revision, size, window, licence, hashes."""
     from bot.engine.local.store import info  # noqa: PLC0415 -- lazy
 
     words = Words(_locale())
-    for label, value in info(name, cache_dir=_load().cache_dir).rows():
+    settings = _load()
+    wanted, revision = (name, None) if name else (settings.model, settings.model_revision)
+    for label, value in info(wanted, cache_dir=settings.cache_dir, revision=revision).rows():
         typer.echo(f"{words(label)}: {value}")
 
 

@@ -108,14 +108,21 @@ def test_a_wrong_value_ends_every_command_before_it_begins(  # noqa: PLR0917 -- 
     assert [file.name for file in bare.iterdir()] == [".env"]
 
 
-def test_a_model_folder_that_is_none_ends_play_in_one_sentence(bare: Path) -> None:
+@pytest.mark.parametrize("command", [("run",), ("play", "--batch")])
+def test_a_model_folder_that_is_none_ends_it_in_one_sentence(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
     (bare / "empty").mkdir()
-    done = roundtale("play", "--batch", "--model", str(bare / "empty"))
+    monkeypatch.setenv("DISCORD_TOKEN", "a.b.c")
+    monkeypatch.setenv("ROUNDTALE_MODEL", str(bare / "empty"))
+    done = roundtale(*command)
     assert done.returncode == 1
     assert done.stderr.startswith(
         f"{bare / 'empty'} is not a model folder: config.json is missing."
     )
+    assert done.stderr.count("\n") == 1
     assert done.stdout == ""
+    assert not (bare / "stories.sqlite").exists()
 
 
 @pytest.mark.parametrize(
@@ -168,6 +175,16 @@ def test_models_are_listed_and_explained(
     assert "smollm2-135m-instruct" in shown
     assert call(monkeypatch, "model", "info", "openai-community/gpt2") == 0
     assert "1024" in capsys.readouterr().out
+
+
+def test_model_info_without_a_name_tells_of_the_model_that_is_set(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (bare / ".env").write_text("ROUNDTALE_MODEL=distilbert/distilgpt2\n")
+    assert call(monkeypatch, "model", "info") == 0
+    assert "distilbert/distilgpt2" in capsys.readouterr().out
+    assert call(monkeypatch, "model", "info", "smollm2") == 0
+    assert "smollm2-135m-instruct" in capsys.readouterr().out
 
 
 def test_a_model_that_no_hub_gives_is_a_sentence(

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from bot import app
 from bot.engine.local.store import SILENT, Sentence
 from bot.engine.scripted import ScriptedBackend
 from bot.errors import ModelUnavailableError
+from bot.loading import Model, _is_here
 from bot.settings import Settings
 
 
@@ -25,7 +25,7 @@ class Loading:
         self.is_here = is_here
         self.error = error
         self.calm: list[bool] = []
-        self.model: app.Model | None = None
+        self.model: Model | None = None
 
     def note(self) -> None:
         assert self.model is not None
@@ -51,10 +51,10 @@ def settings(bare: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return Settings.load(None)
 
 
-def model_of(loading: Loading, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> app.Model:
-    monkeypatch.setattr(app, "_import_engine", lambda: (loading.resolve, loading))
-    monkeypatch.setattr(app, "_is_here", lambda _: loading.is_here)
-    loading.model = app.Model(settings, SILENT)
+def model_of(loading: Loading, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Model:
+    monkeypatch.setattr("bot.loading._import_engine", lambda: (loading.resolve, loading))
+    monkeypatch.setattr("bot.loading._is_here", lambda _: loading.is_here)
+    loading.model = Model(settings, SILENT)
     return loading.model
 
 
@@ -91,8 +91,8 @@ async def test_nobody_waits_for_a_model_that_cannot_be_loaded(
 async def test_libraries_that_take_for_ever_keep_nobody_out(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(app, "CALM_LIMIT_S", 0.0)
-    await app.Model(settings, SILENT).until_calm()
+    monkeypatch.setattr("bot.loading.CALM_LIMIT_S", 0.0)
+    await Model(settings, SILENT).until_calm()
     assert "slow to load" in caplog.text
 
 
@@ -106,4 +106,4 @@ def test_whether_a_model_is_here_is_known_without_the_network(
 
     if is_here:
         write_tiny_model(bare / "model")
-    assert app._is_here(Settings.load(None, model=name)) is is_here
+    assert _is_here(Settings.load(None, model=name)) is is_here

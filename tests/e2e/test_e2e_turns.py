@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from tests.discord_server.client_side import ClientRefusedError
-from tests.discord_server.world import Channel, Interaction, Message
+from tests.discord_server.world import Channel, Interaction, Message, User
 from tests.e2e.scenes import OPENING, Scene, told
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -114,21 +114,24 @@ async def test_words_that_arrive_while_the_model_writes_get_one_joint_answer(sce
     assert (await scene.stored(channel)).kinds in {"umum", "umumu"}
 
 
-async def pressed_at_once(scene: Scene, message: Message, label: str) -> list[Interaction]:
+async def pressed_at_once(
+    scene: Scene, message: Message, label: str, people: tuple[User, User]
+) -> list[Interaction]:
     key = custom_id(message, label)
     return list(
-        await asyncio.gather(
-            *(scene.discord.press_raw(user, message, key) for user in (scene.alice, scene.bob))
-        )
+        await asyncio.gather(*(scene.discord.press_raw(user, message, key) for user in people))
     )
 
 
 @pytest.mark.parametrize("label", ["Continue", "Retry"])
-async def test_two_members_press_at_once_and_one_passage_comes(scene: Scene, label: str) -> None:
+@pytest.mark.parametrize("second", ["alice", "bob"])
+async def test_of_two_presses_at_once_one_gets_a_passage_and_the_other_a_sentence(
+    scene: Scene, second: str, label: str
+) -> None:
     channel = scene.channel()
     first = await scene.begin(channel)
     scene.tap.close()
-    both = await pressed_at_once(scene, first, label)
+    both = await pressed_at_once(scene, first, label, (scene.alice, getattr(scene, second)))
     await scene.discord.wait_for(lambda: any(each.replies for each in both))
     scene.tap.open()
     if label == "Continue":
@@ -146,7 +149,7 @@ async def test_two_members_press_at_once_and_one_passage_comes(scene: Scene, lab
 async def test_two_members_press_undo_at_once_and_one_turn_is_undone(scene: Scene) -> None:
     channel = scene.channel()
     second = await scene.go_on(await scene.begin(channel))
-    both = await pressed_at_once(scene, second, "Undo")
+    both = await pressed_at_once(scene, second, "Undo", (scene.alice, scene.bob))
     await scene.discord.wait_for(lambda: any(each.replies for each in both))
     assert "has moved on" in "".join(told(each) for each in both)
     assert (await scene.stored(channel)).kinds == "um"
@@ -184,7 +187,7 @@ async def test_somebody_elses_card_is_refused(scene: Scene) -> None:
         refused = await scene.discord.press_raw(
             scene.bob, card, custom_id(card, label), wait="reply"
         )
-        assert told(refused)
+        assert "this card is somebody else's" in told(refused)
     assert not await scene.has_story(channel)
 
 

@@ -14,12 +14,12 @@ from bot.engine.local.store import (
     install,
     installation,
     recall,
-    remember,
     resolution,
     resolve,
 )
 from bot.engine.local.store import hub as hub_module
 from bot.engine.local.store.catalogue import KnownModel
+from bot.engine.local.store.choice import remember
 from bot.engine.local.store.errors import (
     CacheUnwritableError,
     FolderMissingError,
@@ -28,7 +28,6 @@ from bot.engine.local.store.errors import (
     PackageFetchError,
     UnknownNameError,
 )
-from bot.engine.local.store.progress import Sentence
 from bot.engine.types import PromptStyle
 from bot.locales import Words
 from tests.engine.store.model_store_kit import EMBEDDED, GPT2, WHEEL, put
@@ -251,18 +250,7 @@ async def test_a_cache_that_cannot_be_written_is_told_as_such(
     with pytest.raises(CacheUnwritableError, match="ROUNDTALE_CACHE_DIR"):
         await install(EMBEDDED, cache_dir=tmp_path / "file")
     with pytest.raises(CacheUnwritableError):
-        remember(
-            tmp_path / "file",
-            resolution.Resolved(
-                path=tmp_path,
-                name="m",
-                revision="r",
-                style=PromptStyle.COMPLETION,
-                why=Sentence("x"),
-                window_tokens=None,
-                source="hub",
-            ),
-        )
+        remember(tmp_path / "file", "m", "r")
 
 
 def test_a_choice_is_described_without_the_network(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         KnownModel,
         find,
     )
+    from bot.engine.local.store.choice import forget_choice, recall
     from bot.engine.local.store.installation import (
         InstalledModel,
         ModelDetails,
@@ -28,10 +29,7 @@ if TYPE_CHECKING:
         Choice,
         Resolved,
         describe_choice,
-        forget_choice,
         info,
-        recall,
-        remember,
         resolve,
     )
 
@@ -54,18 +52,15 @@ __all__ = [
     "install",
     "list_installed",
     "recall",
-    "remember",
     "resolve",
 ]
 
 _HOMES = {
     "catalogue": ("CATALOGUE", "DEFAULT_NAME", "EMBEDDED_NAME", "KnownModel", "find"),
+    "choice": ("forget_choice", "recall"),
     "installation": ("InstalledModel", "ModelDetails", "install", "list_installed"),
     "progress": ("SILENT", "Progress", "Sentence"),
-    "resolution": (
-        *("Choice", "Resolved", "describe_choice", "forget_choice"),
-        *("info", "recall", "remember", "resolve"),
-    ),
+    "resolution": ("Choice", "Resolved", "describe_choice", "info", "resolve"),
 }
 
 

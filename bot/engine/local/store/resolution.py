@@ -5,15 +5,14 @@ is this one, or raises an error that says what to do; a hub that does not answer
 costs ``hub_timeout_s`` seconds, once, and nothing where the model is on this machine.
 """
 
-import json
 import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.engine.local.store import cache, catalogue, progress
+from bot.engine.local.store.choice import recall, remember
 from bot.engine.local.store.errors import (
     DownloadBrokenError,
     HubUnreachableError,
@@ -42,7 +41,6 @@ from bot.locales import N_
 _log = logging.getLogger(__name__)
 
 AUTO = "auto"
-_CHOICE = "chosen.json"
 # huggingface_hub.utils.validate_repo_id, and a revision
 _HUB_ID = re.compile(
     r"(?!.*(--|\.\.))[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w./-]+)?", re.ASCII
@@ -91,38 +89,6 @@ class Resolved:
     why: Sentence
     window_tokens: int | None
     source: str
-
-
-def recall(cache_dir: Path) -> str | None:
-    """Return what ``auto`` resolved to at the first start, as ``name@revision``; None at the first."""
-    try:
-        chosen = json.loads((cache_dir / _CHOICE).read_bytes())["auto"]
-        name, revision = chosen["name"], chosen["revision"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return f"{name}@{revision}" if isinstance(name, str) and isinstance(revision, str) else None
-
-
-def remember(cache_dir: Path, resolved: Resolved) -> None:
-    """Keep what ``auto`` resolved to.
-
-    Raises:
-        CacheUnwritableError: the cache folder cannot be written.
-        NoRoomError: the disk is full.
-    """
-    with cache.storing(cache_dir, resolved.name, 4096):
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        choice = {
-            "name": resolved.name,
-            "revision": resolved.revision,
-            "chosen_at": datetime.now(UTC).isoformat(),
-        }
-        cache.write_json(cache_dir / _CHOICE, {"auto": choice})
-
-
-def forget_choice(cache_dir: Path) -> None:
-    """Let ``auto`` choose again at the next start."""
-    (cache_dir / _CHOICE).unlink(missing_ok=True)
 
 
 def _resolved(path: Path, name: str, revision: str, source: str, why: Sentence) -> Resolved:
@@ -229,7 +195,7 @@ class _Search:
         resolved = await self._chosen_anew(revision)
         if self.allow_install:
             try:
-                remember(self.cache_dir, resolved)
+                remember(self.cache_dir, resolved.name, resolved.revision)
             except (ModelUnavailableError, OSError) as error:
                 _log.warning("the choice of the model could not be remembered: %s", error)
         return resolved
@@ -376,6 +342,7 @@ def info(
     name_or_path: str,
     *,
     cache_dir: Path,
+    revision: str | None = None,
     hub_cache: Path | None = None,
     is_verified: bool = False,
 ) -> ModelDetails:
@@ -384,6 +351,7 @@ def info(
     Args:
         name_or_path: hub id, packaged model's name, alias, folder or ``auto``.
         cache_dir: where models are kept.
+        revision: branch, tag or commit of a hub model.
         hub_cache: huggingface_hub's own cache; None takes the user's.
         is_verified: read the whole model and compare its hashes (a second for each GB).
 
@@ -392,11 +360,15 @@ def info(
         ModelUnavailableError: the folder is not a model.
     """
     if name_or_path.strip().casefold() == AUTO:
-        name_or_path = describe_choice(AUTO, cache_dir, hub_cache=hub_cache).name
+        name_or_path = describe_choice(AUTO, cache_dir, revision, hub_cache=hub_cache).name
     target = _parse(name_or_path)
     if isinstance(target, Path):
         return describe_folder(target.expanduser().resolve())
-    name, revision = target
+    name, pinned = target
     return describe(
-        name, revision, cache_dir=cache_dir, hub_cache=hub_cache, is_verified=is_verified
+        name,
+        revision or pinned,
+        cache_dir=cache_dir,
+        hub_cache=hub_cache,
+        is_verified=is_verified,
     )
