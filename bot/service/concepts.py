@@ -1,33 +1,29 @@
 """The concept card: drafted from a wish and the model, changed at will, then begun.
 
 Invariants:
-    - What a member gave stays until they change it themselves; the rest is asked of
-      the model, and where it does not answer well or in time, taken from tables and
-      marked as invented.
+    - What a member gave stays until they change it themselves; the rest is found
+      (``concept_fields``).
     - A card is a row that survives a restart; only its owner may touch it.
 """
 
-import asyncio
-import contextlib
-import json
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
-from bot.engine.backend import Backend
-from bot.engine.types import GenerationRequest, PromptPart, SamplingParams
 from bot.errors import (
-    EngineError,
     NotAllowedError,
     NotFoundError,
-    ScreenedError,
     UnknownCommandError,
 )
 from bot.locales import N_
 from bot.policy.rights import Actor, Place, Right
-from bot.policy.settings import Settings
 from bot.service.api import Receipt
+from bot.service.concept_fields import (
+    LOADING_PATIENCE_S,
+    PATIENCE_S,
+    CardBody,
+    FieldFinder,
+)
 from bot.service.desk import Desk
 from bot.service.engine_holder import EngineHolder
 from bot.service.places import place_key, place_of
@@ -35,28 +31,16 @@ from bot.service.settings import SettingsService
 from bot.service.stories import StoryService
 from bot.story.concept import (
     ConceptField,
-    FieldValue,
     Wish,
-    concept_from_json,
     concept_of,
-    concept_to_json,
-    fallback,
-    field_prompt,
     field_text,
     missing_fields,
-    parse_field,
     read_field,
     with_field,
 )
 from bot.story.model import Concept
 from bot.story.ports import Clock, Draft, Store, UnitOfWork
 
-log = logging.getLogger(__name__)
-
-PATIENCE_S = 8.0
-LOADING_PATIENCE_S = 1.5
-"""Nobody waits longer for a card because the model still loads: the tables have all of it,
-and a reroll asks the model later."""
 _REROLL_TRIES = 4
 OTHER_FIELDS = ("premise", "opening")
 
@@ -78,40 +62,6 @@ class DraftCard:
     opening: str | None
     invented: frozenset[str]
     owner_user_id: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Card:
-    """A draft's body."""
-
-    concept: Concept
-    opening: str | None
-    invented: frozenset[str]
-    given: frozenset[str]
-    seed: int
-
-    def to_json(self) -> str:
-        return json.dumps(
-            {
-                "concept": json.loads(concept_to_json(self.concept)),
-                "opening": self.opening,
-                "invented": sorted(self.invented),
-                "given": sorted(self.given),
-                "seed": self.seed,
-            },
-            ensure_ascii=False,
-        )
-
-    @classmethod
-    def from_json(cls, body: str) -> "_Card":
-        data = json.loads(body)
-        return cls(
-            concept=concept_from_json(json.dumps(data["concept"])),
-            opening=data["opening"],
-            invented=frozenset(data["invented"]),
-            given=frozenset(data["given"]),
-            seed=data["seed"],
-        )
 
 
 class ConceptService:
@@ -141,14 +91,14 @@ class ConceptService:
         loading_patience_s: float = LOADING_PATIENCE_S,
     ) -> None:
         self._store = store
-        self._engine = engine
         self._stories = stories
         self._settings = settings
         self._clock = clock
         self._new_id = new_id
-        self._patience_s = patience_s
-        self._loading_patience_s = min(patience_s, loading_patience_s)
         self._desk: Desk = stories.desk
+        self._finder = FieldFinder(
+            self._desk, engine, patience_s=patience_s, loading_patience_s=loading_patience_s
+        )
 
     async def draft(
         self, actor: Actor, place: Place, wish: Wish, opening: str | None, *, key: str
@@ -179,14 +129,14 @@ class ConceptService:
                 return _card_of(known)
         missing = missing_fields(concept)
         given = frozenset(field.value for field in ConceptField if field not in missing)
-        card = _Card(
+        card = CardBody(
             concept=concept,
             opening=words,
             invented=frozenset(),
             given=given,
             seed=desk.new_seed(),
         )
-        card = await self._fill(card, missing, settings)
+        card = await self._finder.fill(card, missing, settings)
         row = Draft(
             id=self._new_id(),
             place=place_key(place),
@@ -225,7 +175,7 @@ class ConceptService:
             row = await self._own(unit, actor, draft_id)
             place = await place_of(unit, row.place, row.guild_id)
         settings = await desk.admit(actor, place, Right.START)
-        old = _Card.from_json(row.body)
+        old = CardBody.from_json(row.body)
         wanted = (
             tuple(one for one in ConceptField if one.value not in old.given)
             if field is None
@@ -237,8 +187,8 @@ class ConceptService:
             card = replace(card, seed=desk.new_seed())
             emptied = card
             for one in wanted:
-                emptied = replace(emptied, concept=_without(emptied.concept, one))
-            filled = await self._fill(emptied, wanted, settings)
+                emptied = emptied.without(one)
+            filled = await self._finder.fill(emptied, wanted, settings)
             if not wanted or filled.concept != old.concept:
                 card = filled
                 break
@@ -262,7 +212,7 @@ class ConceptService:
             row = await self._own(unit, actor, draft_id)
             place = await place_of(unit, row.place, row.guild_id)
         settings = await desk.admit(actor, place, Right.START)
-        card = _Card.from_json(row.body)
+        card = CardBody.from_json(row.body)
         concept, opening = card.concept, card.opening
         touched: set[str] = set()
         for name, value in changes.items():
@@ -302,7 +252,7 @@ class ConceptService:
         if receipt is not None:
             return receipt
         async with self._store.read() as unit:
-            card = _Card.from_json((await self._own(unit, actor, draft_id)).body)
+            card = CardBody.from_json((await self._own(unit, actor, draft_id)).body)
         return await self._stories.start(
             actor, place, card.concept, card.opening, key=key, draft_id=draft_id
         )
@@ -315,7 +265,7 @@ class ConceptService:
             raise NotAllowedError(reason=N_("this card is somebody else's."))
         return row
 
-    async def _save(self, actor: Actor, row: Draft, card: _Card) -> DraftCard:
+    async def _save(self, actor: Actor, row: Draft, card: CardBody) -> DraftCard:
         row = replace(row, body=card.to_json())
         async with self._store.write() as unit:
             await self._own(unit, actor, row.id)  # it may have been begun meanwhile
@@ -323,84 +273,9 @@ class ConceptService:
             await unit.commit()
         return _card_of(row)
 
-    async def _fill(
-        self, card: _Card, wanted: tuple[ConceptField, ...], settings: Settings
-    ) -> _Card:
-        """Find fields: what the model says, else what the tables have."""
-        found = await self._ask_all(card, wanted)
-        invented = card.invented - {field.value for field in wanted}
-        concept = card.concept
-        for field in wanted:
-            value = found.get(field)
-            if value is not None:
-                candidate = with_field(concept, field, value)
-                try:
-                    concept = self._desk.take_concept(candidate, settings)
-                except ScreenedError:
-                    log.info("a field was screened", extra={"field": field.value})
-                else:
-                    continue
-            concept = with_field(concept, field, fallback(field, concept, card.seed))
-            invented |= {field.value}
-        return replace(card, concept=concept, invented=invented)
-
-    async def _ask_all(
-        self, card: _Card, wanted: tuple[ConceptField, ...]
-    ) -> dict[ConceptField, FieldValue]:
-        """Ask the model for all fields at once; what is not there in time is left out."""
-        if not wanted:
-            return {}
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._patience_s
-        try:
-            backend = await self._engine.get(self._loading_patience_s)
-        except EngineError:
-            return {}
-        tasks = {
-            asyncio.create_task(self._ask(backend, field, card), name=f"ask {field}"): field
-            for field in wanted
-        }
-        try:
-            done, _ = await asyncio.wait(tasks, timeout=max(deadline - loop.time(), 0.0))
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-        found: dict[ConceptField, FieldValue] = {}
-        for task in done:
-            error = task.exception()
-            if error is not None:
-                log.warning("a field could not be asked for: %s", error)
-            elif (value := task.result()) is not None:
-                found[tasks[task]] = value
-        return found
-
-    async def _ask(self, backend: Backend, field: ConceptField, card: _Card) -> FieldValue | None:
-        prompt = field_prompt(field, card.concept, card.seed)
-        request = GenerationRequest(
-            prompt=[PromptPart(prompt.text)],
-            # A title may well take up the premise's words.
-            sampling=SamplingParams(
-                temperature=prompt.temperature,
-                presence_penalty=0.0,
-                frequency_penalty=0.0,
-                dry_multiplier=0.0,
-            ),
-            seed=card.seed,
-            max_tokens=prompt.max_tokens,
-            stop=prompt.stop,
-            owner="concepts",
-            timeout_s=self._patience_s,
-        )
-        text = ""
-        async with contextlib.aclosing(backend.stream(request)) as chunks:
-            async for chunk in chunks:
-                text = text[: len(text) - chunk.retract] + chunk.text
-        return parse_field(field, prompt.lead + text)
-
 
 def _card_of(row: Draft) -> DraftCard:
-    card = _Card.from_json(row.body)
+    card = CardBody.from_json(row.body)
     return DraftCard(
         id=row.id,
         concept=card.concept,
@@ -417,8 +292,3 @@ def _field(name: str) -> ConceptField:
         known = [*(field.value for field in ConceptField), *OTHER_FIELDS]
         near = get_close_matches(name, known, n=1) or known
         raise UnknownCommandError(given=name, near=", ".join(near)) from None
-
-
-def _without(concept: Concept, field: ConceptField) -> Concept:
-    empty: FieldValue = () if field in {ConceptField.CAST, ConceptField.PLOT} else ""
-    return with_field(concept, field, empty)
