@@ -23,7 +23,8 @@ from bot.service.prompts import counter
 from bot.service.settings import SettingsService
 from bot.service.showing import Showing
 from bot.story import tree
-from bot.story.context import ContextPart, check_pinned
+from bot.story.context import check_pinned
+from bot.story.context_parts import ContextPart
 from bot.story.model import Author, AuthorKind, CastMember, Concept, Passage, Story
 from bot.story.ports import Clock, Store
 from bot.text.clean import clean_line, clean_text

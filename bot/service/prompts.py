@@ -13,7 +13,8 @@ from bot.engine.backend import Backend
 from bot.engine.types import GenerationRequest, PromptPart, SamplingParams
 from bot.policy.settings import Settings
 from bot.story import tree
-from bot.story.context import Context, ContextPart, Count, assemble
+from bot.story.context import Context, Count, assemble
+from bot.story.context_parts import ContextPart
 from bot.story.model import EntryKind, PassageId, Story, StoryId, StoryStatus
 from bot.story.ports import Job, JobKind, UnitOfWork
 from bot.text.function_words import FUNCTION_WORDS

@@ -6,69 +6,39 @@ Invariants:
     - The front does not change from turn to turn, and passages are dropped from it in
       blocks, so that an engine that caches prefixes keeps what it has.
     - ``count`` is the only yardstick: nothing is assumed of the tokenizer.
-
-In a completion the current beat stands in the front as a sentence like the others:
-in trials with SmolLM2-135M a note between the last passages (in brackets, as prose or
-as a heading) made it leave the story two to four times as often. It changes with the
-concept alone, so it belongs to what is stable. A chat takes it with the last message.
-
-A prefill is a completion in the place of a chat model's answer: the front is the system's
-message, the story so far is the beginning of the answer, which the model goes on with: it
-has its instruction, and no turn of its own to break role in.
 """
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import dataclass
 from itertools import groupby
 
 from bot.errors import PinnedTooLargeError, PromptTooLongError
 from bot.story import tree
-from bot.story.front import FrontWords, current_beat, describe, longest_beat, words_for
-from bot.story.model import AuthorKind, Concept, Passage, PassageId, Story
+from bot.story.context_parts import (
+    COMPLETION,
+    ContextPart,
+    Frame,
+    Piece,
+    frame_of,
+    part_of,
+    parts_of,
+    separator,
+)
+from bot.story.front import current_beat, longest_beat, words_for
+from bot.story.model import Concept, Passage, PassageId, Story
 from bot.story.narrative import (
     PARAGRAPH,
     SENTENCE_END,
-    ends_sentence,
     is_generated,
     joint,
 )
 
-COMPLETION = "completion"
-PREFILL = "prefill"
-CHAT = "chat"
 PINNED_SHARE = 0.4  # of the window, at most
 KEPT_SHARE = 0.6  # of the budget, after a block of passages was dropped
 _THIN_SHARE = 0.3  # of the budget; below it (after an undo) dropped passages come back
 _GOOD_CUT = 0.5  # a sentence's start serves if it keeps this share of what a word's would
 _WORD_START = re.compile(r"(?<=\s)\S")
-
-
-class PartLabel(StrEnum):
-    """What a part of a context is."""
-
-    FRONT = "front"  # genre, concept
-    BEAT = "beat"  # what happens next, or that the story ends
-    PASSAGE = "passage"
-    SEPARATOR = "separator"
-    CUE = "cue"  # asks a chat model to write
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContextPart:
-    """A piece of the prompt; where the model wrote it, as its ids too.
-
-    In a chat each part is one whole message and has a role; in a prefill the parts of the
-    answer share one.
-    """
-
-    label: PartLabel
-    text: str
-    passage_id: PassageId | None = None
-    token_ids: tuple[int, ...] | None = None
-    tokenizer_hash: str | None = None
-    role: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,33 +72,6 @@ class Context:
 
 
 Count = Callable[[Sequence[ContextPart]], int]
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A passage on its way into the context."""
-
-    passage: Passage
-    text: str
-    joint: str  # what stands between it and the piece before
-    token_ids: tuple[int, ...] | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    """What stands around the passages."""
-
-    words: FrontWords
-    front: str
-    note: str
-    style: str
-    is_ending: bool
-    tokenizer_hash: str
-
-    @property
-    def is_chat(self) -> bool:
-        """Whether passages are messages."""
-        return self.style == CHAT
 
 
 def assemble(
@@ -172,7 +115,7 @@ def assemble(
     whole = tree.path(story)
     pieces = _pieces(story, whole if passages is None else passages, tokenizer_hash)
     first_text = tree.text_of(story, whole[0]) if whole else ""
-    frame = _frame(
+    frame = frame_of(
         concept,
         current_beat(concept),
         words_for(concept, first_text),
@@ -180,11 +123,11 @@ def assemble(
         is_ending=is_ending,
         tokenizer_hash=tokenizer_hash,
     )
-    pinned = count(_parts(frame, ()))
+    pinned = count(parts_of(frame, ()))
     _check(pinned, min(int(PINNED_SHARE * window_tokens), limit))
 
     def total(from_piece: int) -> int:
-        return count(_parts(frame, pieces[from_piece:]))
+        return count(parts_of(frame, pieces[from_piece:]))
 
     start = _choose_start(frame, pieces, count, anchor=anchor, limit=limit, pinned=pinned)
     tokens = total(start)
@@ -197,9 +140,9 @@ def assemble(
     is_cut = tokens > limit
     if is_cut:
         kept = [_cut(frame, pieces[last], count, limit=limit, pinned=pinned)]
-        tokens = count(_parts(frame, kept))
+        tokens = count(parts_of(frame, kept))
     return Context(
-        parts=tuple(_parts(frame, kept)),
+        parts=tuple(parts_of(frame, kept)),
         anchor=pieces[start].passage.id if start else None,
         prompt_tokens=tokens,
         pinned_tokens=pinned,
@@ -217,7 +160,7 @@ def check_pinned(
     Raises:
         PinnedTooLargeError: it would take more than ``PINNED_SHARE`` of the window.
     """
-    frame = _frame(
+    frame = frame_of(
         concept,
         longest_beat(concept),
         words_for(concept, ""),
@@ -225,7 +168,7 @@ def check_pinned(
         is_ending=False,
         tokenizer_hash="",
     )
-    tokens = count(_parts(frame, ()))
+    tokens = count(parts_of(frame, ()))
     _check(tokens, int(PINNED_SHARE * window_tokens))
     return tokens
 
@@ -235,31 +178,8 @@ def _check(pinned: int, limit: int) -> None:
         raise PinnedTooLargeError(tokens=pinned, limit=limit)
 
 
-def _frame(
-    concept: Concept,
-    beat: str,
-    words: FrontWords,
-    *,
-    style: str,
-    is_ending: bool,
-    tokenizer_hash: str,
-) -> _Frame:
-    title = " ".join(concept.title.split())
-    note = words.ending if is_ending else ""
-    if style == CHAT:
-        front = (words.chat_task, title, describe(concept, words))
-        note = words.chat_beat.format(beat=beat) if beat and not is_ending else ""
-    elif style == PREFILL:
-        front = (words.prefill_task, title, describe(concept, words, beat))
-    else:
-        front = (title, describe(concept, words, beat), words.chapter)
-    return _Frame(
-        words, PARAGRAPH.join(filter(None, front)), note, style, is_ending, tokenizer_hash
-    )
-
-
-def _pieces(story: Story, passages: Sequence[Passage], tokenizer_hash: str) -> list[_Piece]:
-    pieces: list[_Piece] = []
+def _pieces(story: Story, passages: Sequence[Passage], tokenizer_hash: str) -> list[Piece]:
+    pieces: list[Piece] = []
     before = ""
     for passage in passages:
         text = tree.text_of(story, passage)
@@ -273,14 +193,14 @@ def _pieces(story: Story, passages: Sequence[Passage], tokenizer_hash: str) -> l
             else None
         )
         between = joint(before, text, is_generated=as_written)
-        pieces.append(_Piece(passage, text, between, ids))
+        pieces.append(Piece(passage, text, between, ids))
         before = text
     return pieces
 
 
 def _choose_start(
-    frame: _Frame,
-    pieces: Sequence[_Piece],
+    frame: Frame,
+    pieces: Sequence[Piece],
     count: Count,
     *,
     anchor: PassageId | None,
@@ -305,9 +225,9 @@ def _choose_start(
     return 0 if used <= limit else block
 
 
-def _solo(frame: _Frame, piece: _Piece) -> list[ContextPart]:
-    part = _part(frame, piece)
-    return [_separator(piece.joint), part] if piece.joint and not frame.is_chat else [part]
+def _solo(frame: Frame, piece: Piece) -> list[ContextPart]:
+    part = part_of(frame, piece)
+    return [separator(piece.joint), part] if piece.joint and not frame.is_chat else [part]
 
 
 def _first(candidates: Sequence[int], fits: Callable[[int], bool], otherwise: int) -> int:
@@ -322,15 +242,15 @@ def _first(candidates: Sequence[int], fits: Callable[[int], bool], otherwise: in
     return candidates[low] if low < len(candidates) else otherwise
 
 
-def _cut(frame: _Frame, piece: _Piece, count: Count, *, limit: int, pinned: int) -> _Piece:
+def _cut(frame: Frame, piece: Piece, count: Count, *, limit: int, pinned: int) -> Piece:
     """Return a passage without its beginning, from a sentence's or word's start on."""
     text = piece.text
 
-    def tail(at: int) -> _Piece:
-        return _Piece(piece.passage, text[at:], "", None)
+    def tail(at: int) -> Piece:
+        return Piece(piece.passage, text[at:], "", None)
 
     def fits(at: int) -> bool:
-        return count(_parts(frame, [tail(at)])) <= limit
+        return count(parts_of(frame, [tail(at)])) <= limit
 
     end = len(text.rstrip())
     at = _first(range(1, end), fits, end)
@@ -345,87 +265,3 @@ def _cut(frame: _Frame, piece: _Piece, count: Count, *, limit: int, pinned: int)
         if end - found >= _GOOD_CUT * room:
             return tail(found)
     return tail(at)
-
-
-def _separator(text: str) -> ContextPart:
-    return ContextPart(label=PartLabel.SEPARATOR, text=text)
-
-
-def _part(frame: _Frame, piece: _Piece) -> ContextPart:
-    role = None
-    if frame.is_chat:
-        role = "assistant" if piece.passage.kind is AuthorKind.MODEL else "user"
-    return ContextPart(
-        label=PartLabel.PASSAGE,
-        text=piece.text,
-        passage_id=piece.passage.id,
-        token_ids=piece.token_ids,
-        tokenizer_hash=frame.tokenizer_hash if piece.token_ids is not None else None,
-        role=role,
-    )
-
-
-def _parts(frame: _Frame, pieces: Sequence[_Piece]) -> list[ContextPart]:
-    if frame.is_chat:
-        return _chat(frame, pieces)
-    front = ContextPart(label=PartLabel.FRONT, text=frame.front)
-    if frame.style == COMPLETION:
-        return [front, _separator(PARAGRAPH), *_text(frame, pieces)]
-    answer = _text(frame, pieces) or [_separator("")]
-    return [
-        replace(front, role="system"),
-        ContextPart(label=PartLabel.CUE, text=frame.words.chat_begin, role="user"),
-        *(replace(part, role="assistant") for part in answer),
-    ]
-
-
-def _text(frame: _Frame, pieces: Sequence[_Piece]) -> list[ContextPart]:
-    """Return the story as running text."""
-    parts: list[ContextPart] = []
-    note_at = len(pieces) - 1
-    while note_at > 0 and not ends_sentence(pieces[note_at - 1].text):
-        note_at -= 1  # never within a sentence
-    note = [ContextPart(label=PartLabel.BEAT, text=frame.note), _separator(PARAGRAPH)]
-    for at, piece in enumerate(pieces):
-        if frame.note and at == note_at:
-            parts.extend([_separator(PARAGRAPH), *note] if at else note)
-        elif at and piece.joint:
-            parts.append(_separator(piece.joint))
-        parts.append(_part(frame, piece))
-    if not pieces and frame.note:
-        parts.extend(note)
-    return parts
-
-
-def _chat(frame: _Frame, pieces: Sequence[_Piece]) -> list[ContextPart]:
-    words = frame.words
-    messages = [ContextPart(label=PartLabel.FRONT, text=frame.front, role="system")]
-    for at, piece in enumerate(pieces):
-        part, before = _part(frame, piece), messages[-1]
-        if part.role == "assistant" and before.role != "user":
-            # Many templates want the roles to alternate, and so the prompts did too.
-            cue = words.chat_go_on if at else words.chat_begin
-            messages.append(ContextPart(label=PartLabel.CUE, text=cue, role="user"))
-        if part.role == "user" == before.role:
-            text = before.text + piece.joint + part.text
-            messages[-1] = ContextPart(
-                label=PartLabel.PASSAGE, text=text, passage_id=part.passage_id, role="user"
-            )
-            continue
-        messages.append(part)
-    if messages[-1].role != "user":
-        cue = words.chat_go_on if pieces else words.chat_begin
-        cue = words.chat_end if frame.is_ending else cue
-        text = f"{frame.note}{PARAGRAPH}{cue}" if frame.note else cue
-        messages.append(ContextPart(label=PartLabel.CUE, text=text, role="user"))
-        return messages
-    note = f"({words.chat_end})" if frame.is_ending else frame.note
-    if note:
-        last = messages[-1]
-        messages[-1] = ContextPart(
-            label=last.label,
-            text=f"{note}{PARAGRAPH}{last.text}",
-            passage_id=last.passage_id,
-            role="user",
-        )
-    return messages

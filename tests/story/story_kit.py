@@ -6,7 +6,7 @@ from itertools import count
 
 from bot.story import actions, tree
 from bot.story.actions import Stamp
-from bot.story.context import ContextPart
+from bot.story.context_parts import ContextPart
 from bot.story.model import Author, AuthorKind, Concept, Provenance, Step, Story
 
 ANN = Author(1, AuthorKind.MEMBER, "Ann", "discord", 4711)

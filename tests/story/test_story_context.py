@@ -7,17 +7,8 @@ from hypothesis import strategies as st
 
 from bot.errors import PinnedTooLargeError, PromptTooLongError
 from bot.story import actions, tree
-from bot.story.context import (
-    CHAT,
-    COMPLETION,
-    KEPT_SHARE,
-    PREFILL,
-    Context,
-    ContextPart,
-    PartLabel,
-    assemble,
-    check_pinned,
-)
+from bot.story.context import KEPT_SHARE, Context, assemble, check_pinned
+from bot.story.context_parts import CHAT, COMPLETION, PREFILL, ContextPart, PartLabel
 from bot.story.model import CastMember, Concept
 from tests.story.story_kit import Teller, count_letters, count_words
 
