@@ -34,7 +34,7 @@ test: check ## All of that and the tests, with coverage
 	@# Much of a test is waiting for a process: four of them fill two cores.
 	$(BIN)/python -m pytest -n 4 --dist worksteal --cov --cov-report=term --cov-fail-under=90
 
-bench: $(STAMP) ## Measure the storage
+bench: $(STAMP) ## Measure the storage (benchmarks/ has the other measurements)
 	$(BIN)/python benchmarks/storage.py
 
 clean: ## Remove what the other targets made (stories and models stay)

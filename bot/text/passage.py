@@ -5,6 +5,8 @@ alone, so the engine's thread may call it while others do; 1,500 characters take
 well under a millisecond.
 """
 
+import re
+
 from bot.engine.types import GO_ON, Action, Verdict
 from bot.text.drift import find_drift
 from bot.text.loops import LoopFinder
@@ -13,16 +15,18 @@ from bot.text.sentences import last_sentence_end
 
 _CONTEXT_CHARS = 2000
 _LEAST_SHARE = 0.5  # of a text that an end with balanced quotes must keep
+_INDENT = re.compile(r"(?<=\n)[ \t]+")  # words carry a space, at a paragraph's beginning too
 
 
 def trim_passage(text: str) -> str:
     """Repair a passage's end: no half sentence, no dangling quote, no white space.
 
     A text without any sentence end stays whole. White space at the front stays: it
-    says whether the passage goes on in the same paragraph.
+    says whether the passage goes on in the same paragraph. Further paragraphs begin
+    with a word, not with its space.
     """
     kept = text[: _whole_end(text, "") or len(text)].rstrip()
-    return close_quotes(kept)
+    return close_quotes(_INDENT.sub("", kept))
 
 
 class PassageMonitor:

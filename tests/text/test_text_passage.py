@@ -44,6 +44,8 @@ def monitor(
         ("No end at all ", "No end at all"),
         ('He said, "go on', 'He said, "go on"'),
         (" and left. ", " and left."),
+        ("He left.\n\n  Rain fell.\n The end.", "He left.\n\nRain fell.\nThe end."),
+        ("\n\n He left.", "\n\nHe left."),
         ("", ""),
         ("他走了。他", "他走了。"),
         ("「行こう。と", "「行こう。」"),
