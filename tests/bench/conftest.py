@@ -14,7 +14,7 @@ from tests.support.tiny_model import write_tiny_model
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
-BENCH = Path(os.environ.get("ROUNDTALE_BENCH") or ROOT.parent / "shared" / "bench")
+BENCH = Path(os.environ.get("STRICT_BENCH") or ROOT.parent / "shared" / "bench")
 PACKAGES = ("aiohttp", "jsonschema", "jsonschema_rs", "zstandard")
 
 StartBot = Callable[..., Any]
@@ -23,7 +23,7 @@ StartBot = Callable[..., Any]
 def _missing() -> str | None:
     """Say what stands against running these tests, if anything."""
     if not (BENCH / "fakediscord").is_dir():
-        return f"the strict bench is not at {BENCH} (set ROUNDTALE_BENCH)"
+        return f"the strict bench is not at {BENCH} (set STRICT_BENCH)"
     absent = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     return f"the bench needs {', '.join(absent)}" if absent else None
 

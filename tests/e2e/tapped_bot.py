@@ -20,6 +20,7 @@ from typing import Any
 from sitecustomize import Finder, die  # the stand-in's shim, which comes first on the path
 
 POINTS = (
+    "bot.discord_app.ledger:PassageMessages._settle",
     "bot.service.generation:Runner._commit",
     "bot.service.generation:Runner.start",
     "bot.storage.jobs:SqlJobs.finish",

@@ -217,14 +217,9 @@ async def test_a_crash_after_the_last_edit_before_it_was_noted_changes_nothing(
     path = f"/channels/{channel.id}/messages/{growing.id}"
     scene.tap.let(400)
     await scene.discord.wait_for(lambda: growing.edits_at_s, 20)
-
-    def is_final() -> bool:
-        if "Continue" in growing.labels:
-            scene.bot.kill_now()
-        return "Continue" in growing.labels
-
-    await scene.discord.wait_for(is_final, 30)
+    scene.crash_at("bot.discord_app.ledger:PassageMessages._settle")
     await scene.died()
+    assert "Continue" in growing.labels
     text, edits = growing.content, len(growing.versions)
     assert scene.discord.calls("PATCH", path)[-1].status == 200
     stored = await scene.stored(channel)

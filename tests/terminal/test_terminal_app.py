@@ -46,7 +46,7 @@ async def found(*_: object, **__: object) -> Found:
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setattr(app, "_import_engine", lambda: (found, Opener()))
+    monkeypatch.setattr("bot.loading._import_engine", lambda: (found, Opener()))
     # Freezing all of pytest's objects would only make it larger.
     monkeypatch.setattr("gc.freeze", lambda: None)
     return Settings(
@@ -117,7 +117,7 @@ async def test_a_failed_passage_is_the_exit_status(
         async def open(self, *_: object, **__: object) -> ScriptedBackend:
             return ScriptedBackend([""])
 
-    monkeypatch.setattr(app, "_import_engine", lambda: (found, Mute()))
+    monkeypatch.setattr("bot.loading._import_engine", lambda: (found, Mute()))
     typed(monkeypatch, tmp_path, ["Once upon a time,"])
     assert await batch(settings) == 1
     assert "returned nothing" in capsys.readouterr().err
@@ -127,7 +127,7 @@ async def test_a_model_that_cannot_be_loaded_ends_play(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = ModelUnavailableError(model="x", reason="it is missing")
-    monkeypatch.setattr(app, "_import_engine", lambda: (found, Opener(error)))
+    monkeypatch.setattr("bot.loading._import_engine", lambda: (found, Opener(error)))
     typed(monkeypatch, tmp_path, ["x"])
     with pytest.raises(ModelUnavailableError):
         await batch(settings)
