@@ -8,7 +8,7 @@ components of @skyra/discord-components-core in headless Chromium:
     python -m docs.pictures.draw --modules FOLDER/node_modules [--chromium chromium]
 
 Writes ``card.png`` and ``story.png`` beside this file. Needs the packaged model; fetches it where it
-is not there.
+is not there. The buttons need a font with emoji (Debian: fonts-noto-color-emoji).
 """
 
 import argparse
@@ -41,7 +41,10 @@ PAGE = """<!doctype html><meta charset="utf-8">
 <script type="module" src="bundle.js"></script>
 <discord-messages>%(messages)s</discord-messages>
 <script type="module">
- setTimeout(() => document.body.dataset.height = document.querySelector("discord-messages").offsetHeight, 2000)
+ setTimeout(() => {
+  const box = document.querySelector("discord-messages").getBoundingClientRect();
+  document.body.dataset.height = Math.ceil(box.bottom) + 8;
+ }, 2000);
 </script>
 """
 
