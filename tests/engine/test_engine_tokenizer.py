@@ -104,26 +104,44 @@ def test_exempt_words_are_covered_with_and_without_a_space(
 
 def test_what_single_tokens_are_in_a_text(tokenizer: PreTrainedTokenizerFast) -> None:
     kinds = TokenKinds(tokenizer)
+    is_content = kinds.is_content(frozenset({"the", "unheard-of"}))
 
     def content(text: str) -> list[str]:
         ids = tokenizer.encode(text, add_special_tokens=False)
-        return [decode(tokenizer, [one]) for one in ids if kinds.is_content(one, {"the"})]
+        return [decode(tokenizer, [one]) for one in ids if is_content[one]]
 
     assert content(" the mill, the river!") == [" mill", " river"]
     assert content("river") == []  # goes on with a word that stands before
     ids = tokenizer.encode(" mill\n", add_special_tokens=False)
-    assert [kinds.is_border(one) for one in ids] == [False] * (len(ids) - 1) + [True]
-    assert [kinds.is_wordless(one) for one in ids] == [False] * (len(ids) - 1) + [True]
+    last_alone = [False] * (len(ids) - 1) + [True]
+    assert kinds.is_border[ids].tolist() == last_alone
+    assert kinds.is_wordless[ids].tolist() == last_alone
     for text in (".", ",", " ", "\n"):
-        assert all(kinds.is_wordless(one) for one in tokenizer.encode(text))
-    assert not any(kinds.is_wordless(one) for one in tokenizer.encode(" cat"))
+        assert kinds.is_wordless[tokenizer.encode(text)].all()
+    assert not kinds.is_wordless[tokenizer.encode(" cat")].any()
+    assert kinds.is_wordless.size == kinds.is_border.size == is_content.size == len(tokenizer)
+
+
+def test_function_words_are_those_of_each_request(tokenizer: PreTrainedTokenizerFast) -> None:
+    kinds = TokenKinds(tokenizer)
+    ids = tokenizer.encode(" the mill", add_special_tokens=False)
+    asked = [frozenset({"the"}), frozenset({"mill"}), frozenset(), frozenset({"the"})]
+    found = [kinds.is_content(words)[ids].tolist() for words in asked]
+    assert found == [[False, True], [True, False], [True, True], [False, True]]
+
+
+def test_exempt_are_wordless_tokens_and_the_given_ones(tokenizer: PreTrainedTokenizerFast) -> None:
+    kinds = TokenKinds(tokenizer)
+    cat, stop = tokenizer.encode(" cat") + tokenizer.encode(".")
+    for given, expected in ((frozenset({cat}), [True, True]), (frozenset(), [False, True])):
+        assert kinds.is_exempt(given)[[cat, stop]].tolist() == expected
 
 
 def test_scripts_without_spaces_have_words_of_several_signs() -> None:
     vocabulary = {"<unk>": 0, "国王": 1, "王": 2, "自己": 3}
     raw = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     kinds = TokenKinds(PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="<unk>"))  # type: ignore[no-untyped-call]
-    assert [kinds.is_content(one, {"自己"}) for one in (1, 2, 3)] == [True, False, False]
+    assert kinds.is_content(frozenset({"自己"})).tolist() == [False, True, False, False]
 
 
 def test_the_hash_follows_the_files(tiny_gpt2: Path, tmp_path: Path) -> None:

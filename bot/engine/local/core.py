@@ -10,7 +10,7 @@ Invariants:
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,8 +18,9 @@ import torch
 from bot.engine.local.errors import MonitorFailedError
 from bot.engine.local.generation import Generation, Job, Next
 from bot.engine.local.loader import LoadedModel
+from bot.engine.local.repetition import Repetition
 from bot.engine.local.runner import StepRunner
-from bot.engine.local.sampling import Sampler
+from bot.engine.local.sampling import Draw, Sampler
 from bot.engine.local.scheduler import Scheduler
 from bot.engine.local.tokenizer import TokenKinds, decode
 from bot.engine.local.worker import Event, Load
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 @dataclass(slots=True, eq=False)
 class _Running:
     generation: Generation
-    sampler: Sampler
+    repetition: Repetition
     text: list[int]  # prompt and generated tokens
     prompt_length: int
     place: int | None = None
@@ -63,8 +64,7 @@ class EngineCore:
         self._scheduler = Scheduler(max_active=max_active, max_waiting=max_waiting)
         self._runner = StepRunner(loaded, kv_cache_bytes=kv_cache_bytes)
         self._running: dict[int, _Running] = {}
-        self._suppressed = torch.tensor(loaded.suppressed_ids, dtype=torch.long)
-        self._ends = torch.tensor(sorted(loaded.end_ids), dtype=torch.long)
+        self._sampler = Sampler(suppressed_ids=loaded.suppressed_ids, end_ids=loaded.end_ids)
         self._kinds = TokenKinds(loaded.tokenizer)
         self._last_error: str | None = None
 
@@ -93,18 +93,15 @@ class EngineCore:
             )
         except QueueFullError as error:
             return [Event(job.id, error)]
-        sampler = Sampler(
+        repetition = Repetition(
             request.sampling,
-            seed=request.seed,
-            is_exempt=lambda token: token in job.exempt_ids or self._kinds.is_wordless(token),
-            is_content=lambda token: self._kinds.is_content(token, request.function_words),
+            is_exempt=self._kinds.is_exempt(job.exempt_ids),
+            is_content=self._kinds.is_content(request.function_words),
             is_border=self._kinds.is_border,
             context=job.prompt_ids,
-            suppressed_ids=self._suppressed,
-            end_ids=self._ends,
         )
         self._running[job.id] = _Running(
-            generation, sampler, list(job.prompt_ids), len(job.prompt_ids)
+            generation, repetition, list(job.prompt_ids), len(job.prompt_ids)
         )
         return []
 
@@ -135,27 +132,45 @@ class EngineCore:
         events += [self._fail(job_id, error) for job_id, error in result.errors.items()]
         for job_id, computed in result.computed.items():
             self._scheduler.advance(job_id, computed)
-        for job_id, logits in result.logits.items():
-            event = self._take_token(job_id, logits)
+        return events + self._take_tokens(result.logits)
+
+    def _take_tokens(self, logits: Mapping[int, torch.Tensor]) -> list[Event]:
+        """Draw the next token of each request and follow what comes of it."""
+        if not logits:
+            return []
+        drawn = self._sampler.draw(
+            torch.stack(list(logits.values())), [self._next_draw(job_id) for job_id in logits]
+        )
+        events: list[Event] = []
+        for job_id, token in zip(logits, drawn, strict=True):
+            if isinstance(token, EngineError):
+                events.append(self._fail(job_id, token))
+                continue
+            event = self._take_token(job_id, token)
             if event is not None:
                 events.append(event)
         return events
 
-    def _take_token(self, job_id: int, logits: torch.Tensor) -> Event | None:
-        """Draw a request's next token and follow what comes of it."""
+    def _next_draw(self, job_id: int) -> Draw:
+        running = self._running[job_id]
+        generation = running.generation
+        request = generation.job.request
+        return Draw(
+            params=request.sampling,
+            seed=request.seed,
+            repetition=running.repetition,
+            generated=generation.tokens,
+            attempt=generation.rewinds,
+            forbidden=generation.forbidden,
+            may_end=generation.may_end,
+        )
+
+    def _take_token(self, job_id: int, token: int) -> Event | None:
+        """Follow what comes of a request's next token."""
         running = self._running[job_id]
         generation = running.generation
         try:
-            token = running.sampler.draw(
-                logits,
-                generation.tokens,
-                attempt=generation.rewinds,
-                forbidden=generation.forbidden,
-                may_end=generation.may_end,
-            )
             progress = generation.accept(token)
-        except EngineError as error:
-            return self._fail(job_id, error)
         except Exception:  # a monitor is foreign code; only its own request pays
             log.exception("a request failed after a token", extra={"request": job_id})
             return self._fail(job_id, MonitorFailedError())

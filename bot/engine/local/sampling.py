@@ -1,30 +1,34 @@
-"""How the next token is drawn from the logits.
+"""How the next tokens of a step are drawn from its logits.
 
 Invariants:
-    - A draw depends on the logits, the request and (seed, position, attempt) alone: no
-      state is kept between draws, so that a request gives the same text in any company.
+    - A draw depends on its row of the logits, the request and (seed, position, attempt)
+      alone: no state is kept between draws, and over several rows at once only exact
+      operations are done (copies and maxima). So a request gives the same text in any
+      company.
+    - Of tokens with equal scores the one with the lower id comes first: logits of two bytes
+      are often equal.
     - With ``top_k`` set, the vocabulary is never sorted: a full-sort nucleus costs more
       than a step of the model.
 """
 
 import math
 import struct
-from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from bot.engine.local.errors import BrokenLogitsError, NothingToDrawError
+from bot.engine.local.repetition import Repetition
 from bot.engine.types import SamplingParams
+from bot.errors import EngineError
 
-PENALTY_REACH_TOKENS = 256
-"""How far back the presence and frequency penalties look, into the prompt too."""
-DRY_REACH_TOKENS = 512
-_DRY_BASE = 1.75
-_DRY_ALLOWED = 2  # tokens in a row that may come again for nothing
-_DRY_LONGEST = 20  # beyond it the penalty is enormous anyhow
+_COLUMN = 32  # tokens that are looked at through their greatest score
 _NUCLEUS_STEP = 1024  # how many of the likeliest are tried before the whole vocabulary is sorted
+_LOWEST = np.finfo(np.float32).min
 
 
 def uniform(seed: int, position: int, attempt: int) -> float:
@@ -44,183 +48,159 @@ def uniform(seed: int, position: int, attempt: int) -> float:
     return (bits >> 11) * 2.0**-53  # 53 bits: every value is an exact double
 
 
-class Sampler:
-    """Draw the tokens of one request.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """One request's next token.
 
-    Args:
-        params: how.
+    Attributes:
+        params: how it is drawn.
         seed: the request's.
-        is_exempt: whether a token is never held against the text when it repeats.
-        is_content: whether a token begins a content word: the presence and frequency
-            penalties are for these.
-        is_border: whether a token ends a line or opens a quotation: what repeats across it
-            is no phrase.
-        context: the prompt's last ids, to hold against the text as well.
-        suppressed_ids: (n,) int64: never drawn.
-        end_ids: (n,) int64: the ends of text, not drawn before ``min_tokens``.
+        repetition: what is held against the text.
+        generated: the request's tokens so far, without its prompt.
+        attempt: how often the text was rewound.
+        forbidden: tokens not to be drawn here.
+        may_end: whether an end of text may be drawn.
     """
 
-    __slots__ = (
-        "_context",
-        "_end_ids",
-        "_is_border",
-        "_is_content",
-        "_is_exempt",
-        "_params",
-        "_seed",
-        "_suppressed_ids",
-    )
+    params: SamplingParams
+    seed: int
+    repetition: Repetition
+    generated: Sequence[int]
+    attempt: int = 0
+    forbidden: Collection[int] = ()
+    may_end: bool = True
 
-    def __init__(
-        self,
-        params: SamplingParams,
-        *,
-        seed: int,
-        is_exempt: Callable[[int], bool],
-        is_content: Callable[[int], bool],
-        is_border: Callable[[int], bool],
-        context: Sequence[int] = (),
-        suppressed_ids: torch.Tensor,
-        end_ids: torch.Tensor,
-    ) -> None:
-        self._params = params
-        self._seed = seed
-        self._is_exempt = is_exempt
-        self._is_content = is_content
-        self._is_border = is_border
-        self._context = tuple(context[-DRY_REACH_TOKENS:])
-        self._suppressed_ids = suppressed_ids
-        self._end_ids = end_ids
 
-    def draw(
-        self,
-        logits: torch.Tensor,
-        generated: Sequence[int],
-        *,
-        attempt: int = 0,
-        forbidden: Collection[int] = (),
-        may_end: bool = True,
-    ) -> int:
-        """Return the next token.
+class Sampler:
+    """Draw the tokens of all the requests of a step.
+
+    Args:
+        suppressed_ids: never drawn.
+        end_ids: the ends of text, drawn only where a request may end.
+    """
+
+    def __init__(self, *, suppressed_ids: Collection[int], end_ids: Collection[int]) -> None:
+        self._suppressed_ids = np.array(sorted(suppressed_ids), dtype=np.int64)
+        self._end_ids = np.array(sorted(end_ids), dtype=np.int64)
+
+    def draw(self, logits: torch.Tensor, draws: Sequence[Draw]) -> list[int | EngineError]:
+        """Return each row's next token, or what is wrong with the row.
+
+        A row fails with BrokenLogitsError where the logits are not numbers, and with
+        NothingToDrawError where every token is ruled out.
 
         Args:
-            logits: (V,), any float type, on the CPU; not changed.
-            generated: the request's tokens so far, without its prompt.
-            attempt: how often the text was rewound.
-            forbidden: tokens not to be drawn here.
-            may_end: whether an end of text may be drawn.
-
-        Raises:
-            BrokenLogitsError: the logits are not numbers.
-            NothingToDrawError: every token is ruled out.
+            logits: (B, V), any float type; not changed.
+            draws: B.
         """
-        scores = logits.to(torch.float32, copy=True)
-        # NaN carries through max, so that one pass finds it and infinity.
-        if not float(scores.max()) < math.inf:
-            raise BrokenLogitsError
-        self._adjust(scores, generated)
-        scores[self._suppressed_ids] = -math.inf
-        if not may_end:
-            scores[self._end_ids] = -math.inf
-        if forbidden:
-            scores[list(forbidden)] = -math.inf
-        if not math.isfinite(float(scores.max())):
-            raise NothingToDrawError
-        if self._params.temperature == 0.0 or self._params.top_k == 1:
-            return int(scores.argmax())
-        return self._pick(scores, uniform(self._seed, len(generated), attempt))
-
-    def _adjust(self, scores: torch.Tensor, generated: Sequence[int]) -> None:
-        """Lower what was said lately, in place (Keskar et al. 2019, section 4.1)."""
-        params = self._params
-        if params.repetition_penalty != 1.0 and params.repetition_window and generated:
-            recent = set(generated[-params.repetition_window :])
-            ids = [token for token in recent if not self._is_exempt(token)]
-            if ids:
-                index = torch.tensor(ids)
-                said = scores[index]
-                penalty = params.repetition_penalty
-                scores[index] = torch.where(said > 0, said / penalty, said * penalty)
-        size = params.no_repeat_ngram
-        if size and len(generated) >= size:
-            begun = list(generated[len(generated) - size + 1 :])
-            repeats = [
-                generated[at + size - 1]
-                for at in range(len(generated) - size + 1)
-                if list(generated[at : at + size - 1]) == begun
+        rows, size = logits.shape
+        columns = -(-size // _COLUMN)
+        padded = torch.empty(rows, _COLUMN * columns)
+        padded[:, size:] = -math.inf
+        padded[:, :size].copy_(logits)
+        # NaN carries through a maximum, so that one pass finds it and infinity.
+        is_sound = (padded.amax(dim=1) < math.inf).tolist()
+        scores: NDArray[np.float32] = padded.numpy()
+        scores[:, self._suppressed_ids] = -np.inf
+        with np.errstate(over="ignore"):  # what overflows is as unlikely as -inf says
+            for draw, row, is_number in zip(draws, scores, is_sound, strict=True):
+                if is_number:
+                    self._adjust(row, draw)
+            peaks: NDArray[np.float32] = padded.view(rows, _COLUMN, columns).amax(dim=1).numpy()
+            return [
+                _Row(row, size, high, draw).pick() if is_number else BrokenLogitsError()
+                for draw, row, high, is_number in zip(draws, scores, peaks, is_sound, strict=True)
             ]
-            scores[repeats] = -math.inf
-        if params.presence_penalty or params.frequency_penalty or params.dry_multiplier:
-            history = [*self._context, *generated][-DRY_REACH_TOKENS:]
-            self._vary_words(scores, history[-PENALTY_REACH_TOKENS:])
-            self._vary_phrases(scores, history)
 
-    def _vary_words(self, scores: torch.Tensor, said: Sequence[int]) -> None:
-        """Lower content words, in place, for standing there and for how often they do."""
+    def _adjust(self, scores: NDArray[np.float32], draw: Draw) -> None:
+        draw.repetition.lower(scores, draw.generated)
+        if not draw.may_end:
+            scores[self._end_ids] = -np.inf
+        if draw.forbidden:
+            scores[list(draw.forbidden)] = -np.inf
+
+
+class _Row:
+    """The adjusted scores of one request.
+
+    Args:
+        scores: (32 * C,), the end of it -inf.
+        size: V, the vocabulary's.
+        peaks: (C,), the greatest score of each 32 tokens that stand C apart.
+        draw: the request's.
+    """
+
+    __slots__ = ("_draw", "_params", "_peak", "_peaks", "_scores", "_size")
+
+    def __init__(
+        self, scores: NDArray[np.float32], size: int, peaks: NDArray[np.float32], draw: Draw
+    ) -> None:
+        self._scores = scores
+        self._size = size
+        self._peaks = peaks
+        self._peak = float(peaks.max())
+        self._draw = draw
+        self._params = draw.params
+
+    def pick(self) -> int | EngineError:
+        """Draw by inverting the distribution function at the draw's point in [0, 1)."""
         params = self._params
-        counts = {
-            token: times
-            for token, times in Counter(said).items()
-            if self._is_content(token) and not self._is_exempt(token)
-        }
-        if counts:
-            often = torch.tensor(list(counts.values()), dtype=scores.dtype)
-            scores[list(counts)] -= params.presence_penalty + params.frequency_penalty * often
-
-    def _vary_phrases(self, scores: torch.Tensor, said: Sequence[int]) -> None:
-        """Lower, in place, what would prolong a phrase that was said before."""
-        if not self._params.dry_multiplier or not said or self._is_border(said[-1]):
-            return
-        last = len(said) - 1
-        longest: dict[int, int] = {}
-        for at in range(last):
-            if said[at] != said[last] or self._is_exempt(said[at + 1]):
-                continue
-            length = 1
-            while (
-                length < min(_DRY_LONGEST, at + 1)
-                and said[at - length] == said[last - length]
-                and not self._is_border(said[at - length])
-            ):
-                length += 1
-            if length >= _DRY_ALLOWED:
-                longest[said[at + 1]] = max(longest.get(said[at + 1], 0), length)
-        for token, length in longest.items():
-            scores[token] -= self._params.dry_multiplier * _DRY_BASE ** (length - _DRY_ALLOWED)
-
-    def _pick(self, scores: torch.Tensor, point: float) -> int:
-        """Draw by inverting the distribution function at a point in [0, 1)."""
-        params = self._params
-        scaled = scores / params.temperature
-        if params.top_k and params.top_k < scaled.numel():
-            values, ids = scaled.topk(params.top_k)
-            shares = torch.softmax(values.double(), dim=0)
+        if self._peak == -math.inf:
+            return NothingToDrawError()
+        if params.temperature == 0.0 or params.top_k == 1:
+            return int(self._scores.argmax())
+        ids: NDArray[np.int64] | None = None
+        if 0 < params.top_k < self._size:
+            ids = self._likeliest(params.top_k)
+            shares = self._weights(self._scores[ids])
+            shares /= shares.sum()
         elif params.top_p < 1.0:
-            values, ids, shares = self._head(scaled)
+            ids, shares = self._head()
         else:
-            shares = torch.softmax(scaled.double(), dim=0)
-            ids = None
+            shares = self._weights(self._scores[: self._size])
+            shares /= shares.sum()
         if ids is not None and params.top_p < 1.0:
             # The token that carries the sum over p still belongs to the nucleus.
-            before = shares.cumsum(0) - shares
-            shares = torch.where(before < params.top_p, shares, 0.0)
+            shares[shares.cumsum() - shares >= params.top_p] = 0.0
         if params.min_p > 0.0:
-            shares = torch.where(shares < params.min_p * shares.max(), 0.0, shares)
-        sums = shares.cumsum(0)
+            shares[shares < params.min_p * shares.max()] = 0.0
+        sums = shares.cumsum()
+        point = uniform(self._draw.seed, len(self._draw.generated), self._draw.attempt)
+        index = int(sums.searchsorted(point * sums[-1], side="right"))
         # The last index with any share is the answer should rounding carry the point over.
-        index = int(torch.searchsorted(sums, point * float(sums[-1]), right=True))
-        last = int(shares.nonzero()[-1])
-        index = min(index, last)
+        if index == sums.size:
+            index = int(shares.nonzero()[0][-1])
         return int(ids[index]) if ids is not None else index
 
-    def _head(self, scaled: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _weights(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return what is proportional to the shares: 1 for the likeliest."""
+        weights: NDArray[np.float64] = scores.astype(np.float64)
+        weights -= self._peak
+        weights /= self._params.temperature
+        return np.exp(weights, out=weights)
+
+    def _likeliest(self, count: int) -> NDArray[np.int64]:
+        """Return the likeliest tokens, the best first; fewer where fewer can be drawn.
+
+        The count-th greatest of the peaks is at most the count-th greatest score, so that
+        only columns with such a peak are looked into.
+        """
+        peaks = self._peaks
+        among = peaks if count <= peaks.size else self._scores
+        bound = max(np.partition(among, among.size - count)[among.size - count], _LOWEST)
+        columns = np.flatnonzero(peaks >= bound)
+        near = self._scores.reshape(_COLUMN, peaks.size)[:, columns]
+        at, column = np.nonzero(near >= bound)
+        ids = at * peaks.size + columns[column]
+        order = np.argsort(-self._scores[ids], kind="stable")
+        return ids[order[:count]]
+
+    def _head(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the likeliest tokens that hold the nucleus, with their shares of the whole."""
-        scaled = scaled.double()
-        total = torch.logsumexp(scaled, dim=0)
-        count = min(_NUCLEUS_STEP, scaled.numel())
-        values, ids = scaled.topk(count)
-        shares = torch.exp(values - total)
-        if float(shares.sum()) < self._params.top_p and count < scaled.numel():
-            values, ids = scaled.sort(descending=True)
-            shares = torch.exp(values - total)
-        return values, ids, shares
+        total = self._weights(self._scores[: self._size]).sum()
+        ids = self._likeliest(min(_NUCLEUS_STEP, self._size))
+        shares = self._weights(self._scores[ids]) / total
+        if shares.sum() < self._params.top_p:
+            ids = self._likeliest(self._size)
+            shares = self._weights(self._scores[ids]) / total
+        return ids, shares

@@ -13,7 +13,9 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 from jinja2 import TemplateError
+from numpy.typing import NDArray
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from bot.engine.local.errors import ChatTemplateError
@@ -26,6 +28,7 @@ _PARTS = (
     *("added_tokens.json", "special_tokens_map.json", "tokenizer_config.json"),
 )
 _CACHED_TEXTS = 512
+_CACHED_WORD_LISTS = 16
 _WORD_STARTS = ("\u0120", "\u2581")  # how byte-level BPE and SentencePiece write a space
 _SPACELESS = "\u3005"  # from here on scripts put no space between words
 _BORDERS = frozenset('\n"\u201c\u201d\u300c\u300d')
@@ -75,45 +78,60 @@ def special_ids(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
 
 
 class TokenKinds:
-    """What single tokens are in a text; each is looked at once.
+    """What single tokens are in a text; all are looked at when it is made.
 
     Args:
-        tokenizer: of the thread that asks.
+        tokenizer: of the thread that makes it.
+
+    Attributes:
+        is_wordless: (n,) bool, by id: only punctuation, spaces or a part of a character.
+        is_border: (n,) bool, by id: ends a line or stands at either end of a quotation.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        self._tokenizer = tokenizer
-        self._texts: dict[int, str] = {}
-        self._words: dict[int, str] = {}
+        ids = list(range(1 + max(tokenizer.get_vocab().values())))
+        texts = [decode(tokenizer, [token]) for token in ids]
+        raws = tokenizer.convert_ids_to_tokens(ids)
+        words = [_begun_word(text, str(raw)) for text, raw in zip(texts, raws, strict=True)]
+        self.is_wordless = _flags(not any(map(str.isalnum, text)) for text in texts)
+        self.is_border = _flags(not _BORDERS.isdisjoint(text) for text in texts)
+        self._begins_word = _flags(map(bool, words))
+        self._begun: dict[str, list[int]] = {}
+        for token, word in enumerate(words):
+            if word:
+                self._begun.setdefault(word, []).append(token)
+        self._content = lru_cache(maxsize=_CACHED_WORD_LISTS)(self._find_content)
 
-    def is_wordless(self, token: int) -> bool:
-        """Whether a token is only punctuation, spaces or a part of a character."""
-        return not any(character.isalnum() for character in self._text(token))
+    def is_content(self, function_words: frozenset[str]) -> NDArray[np.bool_]:
+        """Return, by id, which tokens begin a word of several letters that is no function word."""
+        return self._content(function_words)
 
-    def is_border(self, token: int) -> bool:
-        """Whether a token ends a line or stands at either end of a quotation."""
-        return any(sign in _BORDERS for sign in self._text(token))
+    def is_exempt(self, ids: Collection[int]) -> NDArray[np.bool_]:
+        """Return, by id, which tokens are wordless or among the given ones."""
+        flags = self.is_wordless.copy()
+        flags[list(ids)] = True
+        return flags
 
-    def is_content(self, token: int, function_words: Collection[str]) -> bool:
-        """Whether a token begins a word of several letters that is no function word."""
-        word = self._words.get(token)
-        if word is None:
-            word = self._words[token] = self._begun_word(token)
-        return bool(word) and word not in function_words
+    def _find_content(self, function_words: frozenset[str]) -> NDArray[np.bool_]:
+        flags = self._begins_word.copy()
+        for word in function_words:
+            flags[self._begun.get(word, [])] = False
+        flags.setflags(write=False)
+        return flags
 
-    def _text(self, token: int) -> str:
-        text = self._texts.get(token)
-        if text is None:
-            text = self._texts[token] = decode(self._tokenizer, [token])
-        return text
 
-    def _begun_word(self, token: int) -> str:
-        """Return a token's word, folded; "" where it is none or goes on with one."""
-        word = self._text(token).strip()
-        raw = str(self._tokenizer.convert_ids_to_tokens(token))
-        # Scripts without spaces have whole words inside.
-        begins = raw.startswith(_WORD_STARTS) or (bool(word) and word[0] >= _SPACELESS)
-        return word.casefold() if begins and len(word) > 1 and word.isalpha() else ""
+def _flags(claims: Iterable[bool]) -> NDArray[np.bool_]:
+    flags = np.fromiter(claims, dtype=np.bool_)
+    flags.setflags(write=False)
+    return flags
+
+
+def _begun_word(text: str, raw: str) -> str:
+    """Return a token's word, folded; "" where it is none or goes on with one."""
+    word = text.strip()
+    # Scripts without spaces have whole words inside.
+    begins = raw.startswith(_WORD_STARTS) or (bool(word) and word[0] >= _SPACELESS)
+    return word.casefold() if begins and len(word) > 1 and word.isalpha() else ""
 
 
 class PromptEncoder:
