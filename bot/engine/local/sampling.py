@@ -98,18 +98,18 @@ class Sampler:
         padded = torch.empty(rows, _COLUMN * columns)
         padded[:, size:] = -math.inf
         padded[:, :size].copy_(logits)
-        # NaN carries through a maximum, so that one pass finds it and infinity.
-        is_sound = (padded.amax(dim=1) < math.inf).tolist()
         scores: NDArray[np.float32] = padded.numpy()
+        # NaN carries through a maximum, so that one pass finds it and infinity.
+        is_sound = (scores.max(axis=1) < math.inf).tolist()
         scores[:, self._suppressed_ids] = -np.inf
         with np.errstate(over="ignore"):  # what overflows is as unlikely as -inf says
-            for draw, row, is_number in zip(draws, scores, is_sound, strict=True):
+            for row, draw, is_number in zip(scores, draws, is_sound, strict=True):
                 if is_number:
                     self._adjust(row, draw)
-            peaks: NDArray[np.float32] = padded.view(rows, _COLUMN, columns).amax(dim=1).numpy()
+            peaks = scores.reshape(rows, _COLUMN, columns).max(axis=1)
             return [
                 _Row(row, size, high, draw).pick() if is_number else BrokenLogitsError()
-                for draw, row, high, is_number in zip(draws, scores, peaks, is_sound, strict=True)
+                for row, high, draw, is_number in zip(scores, peaks, draws, is_sound, strict=True)
             ]
 
     def _adjust(self, scores: NDArray[np.float32], draw: Draw) -> None:
