@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.engine.local.repetition import PENALTY_REACH_TOKENS
+from bot.engine.local.repetition import DRY_REACH_TOKENS, PENALTY_REACH_TOKENS
 from bot.engine.types import SamplingParams
 from tests.engine.plain_sampling import Row, plainly_lowered, row_of
 
@@ -102,6 +102,14 @@ def test_what_is_no_phrase_costs_nothing(options: dict[str, Any]) -> None:
 def test_a_phrase_of_the_prompt_counts_too() -> None:
     change = lowered(*[0.0] * 5, context=(1, 2, 3), generated=(1, 2), dry_multiplier=0.4)
     assert change == pytest.approx([0, 0, 0, -0.4, 0])
+
+
+def test_phrases_are_looked_for_so_far_back_and_no_further() -> None:
+    filler = (4,) * (DRY_REACH_TOKENS - 5)
+    near = lowered(*[0.0] * 5, generated=(1, 2, 3, *filler, 1, 2), dry_multiplier=0.4)
+    far = lowered(*[0.0] * 5, generated=(1, 2, 3, 4, *filler, 1, 2), dry_multiplier=0.4)
+    assert near[3] == pytest.approx(-0.4)
+    assert far[3] == 0.0
 
 
 SIZE = 6
