@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.engine.local import sampling
 from bot.engine.local.errors import BrokenLogitsError, NothingToDrawError
 from bot.engine.local.sampling import uniform
 from bot.engine.types import SamplingParams
@@ -67,9 +68,26 @@ def test_top_p_keeps_the_token_that_carries_the_sum_over_p() -> None:
     assert shares[2] == 0
 
 
+def test_top_p_drops_what_comes_after_p_is_reached() -> None:
+    shares = shares_of(torch.zeros(1, 4), 400, top_p=0.5)
+    assert shares[0] > 0
+    assert shares[1] > 0
+    assert shares[2:] == [0, 0]
+
+
+@pytest.mark.parametrize("options", [{}, {"top_k": 3}, {"top_p": 0.99}])
+def test_a_point_that_rounding_carries_over_the_sum_is_the_last_that_is_possible(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "uniform", lambda *_: 1.0)
+    assert drawn(logits(0.6, 0.38, 0.01, 0.01), row_of(min_p=0.1, **options)) == [1]
+
+
 def test_a_flat_vocabulary_larger_than_the_first_look_is_sampled_whole() -> None:
     rows = [row_of(seed=seed, top_p=0.99) for seed in range(300)]
-    assert len(set(drawn(torch.zeros(300, 5000), *rows))) > 250
+    tokens = [token for token in drawn(torch.zeros(300, 5000), *rows) if isinstance(token, int)]
+    assert len(tokens) == 300
+    assert 4500 < max(tokens) < 4950
 
 
 def test_min_p_drops_what_is_far_below_the_likeliest() -> None:
