@@ -147,6 +147,8 @@ class GenerationRequest:
         function_words: words of grammar, which every text needs again and again: the
             presence and frequency penalties leave them alone.
         owner: who is served fairly against others (a channel), for the queue.
+        group: what the owner belongs to (a guild): groups are served fairly against each
+            other, in a group its owners; None: the owner is its own group.
         cache_key: requests with the same key share a prefix (a story); None: no reuse.
         timeout_s: from submission; None waits without limit.
     """
@@ -162,6 +164,7 @@ class GenerationRequest:
     exempt: frozenset[str] = frozenset()
     function_words: frozenset[str] = frozenset()
     owner: str = ""
+    group: str | None = None
     cache_key: str | None = None
     timeout_s: float | None = None
 

@@ -14,9 +14,11 @@ from typing import Self
 from bot.engine.backend import Backend
 from bot.engine.types import GenerationRequest, PromptPart, SamplingParams
 from bot.errors import EngineError, ScreenedError
+from bot.policy.rights import Place
 from bot.policy.settings import Settings
 from bot.service.desk import Desk
 from bot.service.engine_holder import EngineHolder
+from bot.service.places import group_key, place_key
 from bot.story.concept import (
     ConceptField,
     FieldValue,
@@ -102,10 +104,10 @@ class FieldFinder:
         self._loading_patience_s = min(patience_s, loading_patience_s)
 
     async def fill(
-        self, card: CardBody, wanted: tuple[ConceptField, ...], settings: Settings
+        self, card: CardBody, wanted: tuple[ConceptField, ...], settings: Settings, place: Place
     ) -> CardBody:
         """Find fields: what the model says, else what the tables have."""
-        found = await self._ask_all(card, wanted)
+        found = await self._ask_all(card, wanted, place)
         invented = card.invented - {field.value for field in wanted}
         concept = card.concept
         for field in wanted:
@@ -123,7 +125,7 @@ class FieldFinder:
         return replace(card, concept=concept, invented=invented)
 
     async def _ask_all(
-        self, card: CardBody, wanted: tuple[ConceptField, ...]
+        self, card: CardBody, wanted: tuple[ConceptField, ...], place: Place
     ) -> dict[ConceptField, FieldValue]:
         """Ask the model for all fields at once; what is not there in time is left out."""
         if not wanted:
@@ -135,7 +137,7 @@ class FieldFinder:
         except EngineError:
             return {}
         tasks = {
-            asyncio.create_task(self._ask(backend, field, card), name=f"ask {field}"): field
+            asyncio.create_task(self._ask(backend, field, card, place), name=f"ask {field}"): field
             for field in wanted
         }
         try:
@@ -154,7 +156,7 @@ class FieldFinder:
         return found
 
     async def _ask(
-        self, backend: Backend, field: ConceptField, card: CardBody
+        self, backend: Backend, field: ConceptField, card: CardBody, place: Place
     ) -> FieldValue | None:
         prompt = field_prompt(field, card.concept, card.seed)
         request = GenerationRequest(
@@ -169,7 +171,8 @@ class FieldFinder:
             seed=card.seed,
             max_tokens=prompt.max_tokens,
             stop=prompt.stop,
-            owner="concepts",
+            owner=place_key(place),
+            group=group_key(place_key(place), place.guild_id),
             timeout_s=self._patience_s,
         )
         text = ""

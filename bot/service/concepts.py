@@ -136,7 +136,7 @@ class ConceptService:
             given=given,
             seed=desk.new_seed(),
         )
-        card = await self._finder.fill(card, missing, settings)
+        card = await self._finder.fill(card, missing, settings, place)
         row = Draft(
             id=self._new_id(),
             place=place_key(place),
@@ -188,7 +188,7 @@ class ConceptService:
             emptied = card
             for one in wanted:
                 emptied = emptied.without(one)
-            filled = await self._finder.fill(emptied, wanted, settings)
+            filled = await self._finder.fill(emptied, wanted, settings, place)
             if not wanted or filled.concept != old.concept:
                 card = filled
                 break

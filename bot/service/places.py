@@ -19,6 +19,11 @@ def place_key(place: Place) -> str:
     return f"{place.platform}:{place.name}"
 
 
+def group_key(key: str, guild_id: int | None) -> str:
+    """Return "guild:<guild id>" for a place of a guild; any other place is its own group."""
+    return key if guild_id is None else f"guild:{guild_id}"
+
+
 def channel_of(place: Place) -> int | None:
     """Return the channel that messages are sent to; None where there are no messages."""
     return place.channel_id if place.platform == DISCORD else None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from bot.engine.backend import Backend
 from bot.engine.types import GenerationRequest, PromptPart, SamplingParams
 from bot.policy.settings import Settings
+from bot.service.places import group_key
 from bot.story import tree
 from bot.story.context import Context, Count, assemble
 from bot.story.context_parts import ContextPart
@@ -124,6 +125,7 @@ async def compose(
         exempt=names | frozenset(cast.split()),
         function_words=FUNCTION_WORDS,
         owner=story.place,
+        group=group_key(story.place, story.guild_id),
         cache_key=str(story.id),
         timeout_s=desk.limits.generation_s,
     )

@@ -1,11 +1,11 @@
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from bot.engine.local.scheduler import Scheduler, Span, State
+from bot.engine.local.scheduler import Handover, Scheduler, Span, State
 from bot.errors import QueueFullError
 
 
@@ -71,6 +71,39 @@ def test_prompts_take_turns_within_the_budget() -> None:
     assert served == [(1,), (2,), (3,), (1,), (2,), (3,)]
 
 
+def test_a_lone_prompt_is_computed_in_bigger_steps_until_somebody_decodes() -> None:
+    scheduler = make()
+    scheduler.calibrate(budget_tokens=64, budget_alone_tokens=200)
+    scheduler.submit(1, owner="a", known=1000)
+    scheduler.submit(2, owner="b", known=2)
+    # One span for both of its chunks and the next; what is left of the budget fits the other.
+    assert run_step(scheduler) == (Span(1, 0, 192, is_last=False), Span(2, 0, 2, is_last=True))
+    assert run_step(scheduler)[1] == Span(1, 192, 256, is_last=False)
+    scheduler.remove(2)
+    assert run_step(scheduler) == (Span(1, 256, 448, is_last=False),)
+
+
+def test_chunks_may_be_small_and_budgets_need_not_be_whole_chunks() -> None:
+    scheduler = make(max_waiting=0)
+    scheduler.calibrate(chunk_tokens=16, budget_tokens=40)
+    scheduler.submit(1, owner="a", known=100)
+    scheduler.admit()
+    scheduler.advance(1, 20)
+    spans = [run_step(scheduler)[0] for _ in range(3)]
+    assert [(span.start, span.stop) for span in spans] == [(20, 48), (48, 80), (80, 100)]
+
+
+def test_the_chunk_is_not_changed_under_those_who_are_active() -> None:
+    scheduler = make()
+    scheduler.submit(1, owner="a", known=100)
+    scheduler.calibrate(chunk_tokens=32, budget_tokens=32)
+    scheduler.admit()
+    scheduler.calibrate(chunk_tokens=32, budget_tokens=64)
+    with pytest.raises(ValueError, match="before anybody"):
+        scheduler.calibrate(chunk_tokens=16, budget_tokens=64)
+    assert run_step(scheduler) == (Span(1, 0, 64, is_last=False),)
+
+
 def test_several_short_prompts_share_one_step() -> None:
     scheduler = make()
     scheduler.submit(1, owner="a", known=20)
@@ -102,6 +135,34 @@ def test_owners_take_turns_and_each_owner_is_served_in_order() -> None:
         scheduler.remove(admitted)
     assert order == [0, 3, 5, 1, 4, 2]
     assert [number for number, _ in sorted(places.items(), key=lambda item: item[1])] == order
+
+
+def test_groups_take_turns_and_in_a_group_its_owners_do() -> None:
+    scheduler = make(max_active=1, max_waiting=40)
+    for number in range(30):
+        scheduler.submit(number, owner=str(number // 2), group="busy", known=1)
+    scheduler.submit(30, owner="quiet", group="small", known=1)
+    scheduler.submit(31, owner="alone", known=1)
+    places = scheduler.places()
+    order: list[int] = []
+    while scheduler.has_work:
+        (admitted,) = scheduler.admit()
+        order.append(admitted)
+        scheduler.remove(admitted)
+    assert order == [0, 30, 31, *range(2, 30, 2), *range(1, 30, 2)]
+    assert list(places) == order
+
+
+def test_places_are_the_same_object_until_somebody_comes_or_goes() -> None:
+    scheduler = make(max_active=1)
+    for number in (1, 2, 3):
+        scheduler.submit(number, owner="a", known=1)
+    before = scheduler.places()
+    run_step(scheduler)
+    while_one_writes = scheduler.places()
+    run_step(scheduler)
+    assert scheduler.places() is while_one_writes
+    assert (before, while_one_writes) == ({1: 1, 2: 2, 3: 3}, {2: 1, 3: 2})
 
 
 def test_a_place_moves_up_when_somebody_before_leaves() -> None:
@@ -146,8 +207,126 @@ def test_a_rewound_sequence_without_a_cache_is_prefilled_anew() -> None:
     assert scheduler.state(1) is State.DECODE
 
 
+def pair(*, known: int = 100, upto: int = 70) -> Scheduler:
+    """Two sequences, 1 and 2, of which the second follows the first."""
+    scheduler = make(max_active=3)
+    for number in (1, 2):
+        scheduler.submit(number, owner="a", known=known)
+    scheduler.admit()
+    scheduler.follow(2, 1, upto)
+    return scheduler
+
+
+def test_a_follower_waits_until_its_leader_has_computed_what_they_share() -> None:
+    scheduler = pair()
+    assert run_step(scheduler) == (Span(1, 0, 64, is_last=False),)
+    assert scheduler.ready_followers() == ()
+    assert run_step(scheduler) == (Span(1, 64, 100, is_last=True),)
+    assert scheduler.ready_followers() == (Handover(2, 1, 70),)
+    scheduler.advance(2, 70)
+    assert scheduler.ready_followers() == ()
+    assert run_step(scheduler) == (
+        Span(1, 100, 101, is_last=True),
+        Span(2, 70, 100, is_last=True),
+    )
+
+
+def test_a_handover_that_nobody_takes_leaves_the_follower_to_itself() -> None:
+    scheduler = pair()
+    run_step(scheduler)
+    run_step(scheduler)
+    assert Span(2, 0, 64, is_last=False) in run_step(scheduler)
+
+
 @pytest.mark.parametrize(
-    "bad", [{"max_active": 0}, {"max_waiting": -1}, {"chunk_tokens": 0}, {"budget_tokens": 1}]
+    "release",
+    [
+        pytest.param(lambda scheduler: scheduler.remove(1), id="its leader is gone"),
+        pytest.param(
+            lambda scheduler: scheduler.rewind(1, known=90, computed=0), id="its leader goes back"
+        ),
+        pytest.param(lambda scheduler: scheduler.unfollow(2), id="it is told to"),
+        pytest.param(
+            lambda scheduler: scheduler.rewind(2, known=90, computed=0), id="it goes back itself"
+        ),
+    ],
+)
+def test_a_follower_computes_for_itself_when(release: Callable[[Scheduler], None]) -> None:
+    scheduler = pair()
+    run_step(scheduler)
+    release(scheduler)
+    served = {span.id for _ in range(2) for span in run_step(scheduler)}
+    assert 2 in served
+    assert scheduler.ready_followers() == ()
+
+
+def test_a_leader_that_keeps_enough_still_hands_over() -> None:
+    scheduler = pair()
+    run_step(scheduler)
+    run_step(scheduler)
+    scheduler.rewind(1, known=80, computed=75)
+    assert scheduler.ready_followers() == (Handover(2, 1, 70),)
+    scheduler.rewind(1, known=80, computed=69)
+    assert scheduler.ready_followers() == ()
+
+
+def test_followers_may_be_followed_but_not_in_a_circle() -> None:
+    scheduler = pair()
+    scheduler.submit(3, owner="a", known=100)
+    scheduler.admit()
+    scheduler.follow(3, 2, 90)
+    for follower, leader in ((1, 1), (1, 2), (1, 3)):
+        with pytest.raises(ValueError, match="follows"):
+            scheduler.follow(follower, leader, 50)
+    run_step(scheduler)
+    run_step(scheduler)
+    scheduler.advance(2, 70)
+    run_step(scheduler)
+    assert scheduler.ready_followers() == (Handover(3, 2, 90),)
+
+
+@pytest.mark.parametrize(
+    ("follower", "leader", "upto"),
+    [(2, 1, 100), (2, 1, 0), (1, 2, 101), (3, 1, 50), (1, 3, 50), (2, 9, 50)],
+)
+def test_who_has_nothing_to_wait_for_cannot_follow(follower: int, leader: int, upto: int) -> None:
+    scheduler = make()
+    scheduler.submit(1, owner="a", known=110)
+    scheduler.submit(2, owner="a", known=100)
+    scheduler.submit(3, owner="a", known=100)
+    scheduler.admit()
+    with pytest.raises(ValueError, match=r"must be active|cannot wait"):
+        scheduler.follow(follower, leader, upto)
+
+
+def test_a_last_span_that_nothing_followed_is_told() -> None:
+    scheduler = make()
+    scheduler.submit(1, owner="a", known=5)
+    scheduler.admit()
+    scheduler.advance(1, 5)
+    with pytest.raises(RuntimeError, match="the last span of 1"):
+        scheduler.plan()
+
+
+def test_a_sequence_neither_skips_tokens_nor_loses_them_unsaid() -> None:
+    scheduler = make()
+    scheduler.submit(1, owner="a", known=5)
+    scheduler.admit()
+    scheduler.advance(1, 4)
+    for computed in (3, 6):
+        with pytest.raises(ValueError, match="cannot follow"):
+            scheduler.advance(1, computed)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"max_active": 0},
+        {"max_waiting": -1},
+        {"chunk_tokens": 0},
+        {"budget_tokens": 1},
+        {"budget_alone_tokens": 63},
+    ],
 )
 def test_impossible_bounds_are_refused(bad: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be"):
@@ -194,110 +373,3 @@ def test_nobody_is_overtaken_more_than_once_a_turn_by_any_owner(
             if (owners[other] if other < 100 else late[other - 100]) != owner
         )
         assert all(count <= own_before + 1 for count in others.values())
-
-
-class SchedulerMachine(RuleBasedStateMachine):
-    """Any order of submissions, steps, rewinds, deadlines and cancellations."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.scheduler = Scheduler(max_active=3, max_waiting=4, chunk_tokens=8, budget_tokens=16)
-        self.next_id = 0
-        self.now_s = 0.0
-        self.known: dict[int, int] = {}
-        self.computed: dict[int, list[int]] = {}
-        self.deadlines: dict[int, float | None] = {}
-        self.idle_steps: defaultdict[int, int] = defaultdict(int)
-
-    @rule(
-        owner=st.sampled_from("ab"),
-        known=st.integers(1, 40),
-        patience=st.none() | st.integers(1, 20),
-    )
-    def submit(self, owner: str, known: int, patience: int | None) -> None:
-        deadline_s = None if patience is None else self.now_s + patience
-        free = 3 - self.scheduler.active
-        try:
-            self.scheduler.submit(self.next_id, owner=owner, known=known, deadline_s=deadline_s)
-        except QueueFullError:
-            assert self.scheduler.waiting == 4 + free
-            return
-        self.known[self.next_id] = known
-        self.computed[self.next_id] = []
-        self.deadlines[self.next_id] = deadline_s
-        self.next_id += 1
-
-    @rule()
-    def step(self) -> None:
-        self.now_s += 1.0
-        late = set(self.scheduler.expire(self.now_s))
-        assert late == {
-            number
-            for number, deadline_s in self.deadlines.items()
-            if deadline_s is not None and deadline_s <= self.now_s
-        }
-        for number in late:
-            self.forget(number)
-        places = self.scheduler.places()
-        admitted = self.scheduler.admit()
-        assert [places[number] for number in admitted] == list(range(1, len(admitted) + 1))
-        plan = self.scheduler.plan()
-        assert sum(span.stop - span.start for span in plan.prefills) <= 16
-        ids = [span.id for span in plan.spans]
-        assert len(ids) == len(set(ids))
-        for span in plan.spans:
-            # No token lost, none computed twice.
-            assert span.start == len(self.computed[span.id])
-            assert span.stop <= self.known[span.id]
-            assert span.is_last == (span.stop == self.known[span.id])
-            assert span.is_last or span.stop % 8 == 0
-            self.computed[span.id] += range(span.start, span.stop)
-            self.scheduler.advance(span.id, span.stop)
-            if span.is_last:
-                self.known[span.id] += 1
-                self.scheduler.extend(span.id)
-        for number in self.known:
-            if self.scheduler.state(number) in {State.PREFILL, State.DECODE}:
-                self.idle_steps[number] = 0 if number in ids else self.idle_steps[number] + 1
-                assert self.idle_steps[number] < 3, "an active sequence starves"
-
-    @precondition(lambda self: self.known)
-    @rule(data=st.data())
-    def cancel(self, data: st.DataObject) -> None:
-        number = data.draw(st.sampled_from(sorted(self.known)))
-        self.scheduler.remove(number)
-        self.forget(number)
-
-    @precondition(lambda self: any(len(done) > 1 for done in self.computed.values()))
-    @rule(data=st.data())
-    def rewind(self, data: st.DataObject) -> None:
-        candidates = [
-            number
-            for number, done in self.computed.items()
-            if len(done) > 1 and self.scheduler.state(number) is State.DECODE
-        ]
-        if not candidates:
-            return
-        number = data.draw(st.sampled_from(candidates))
-        known = data.draw(st.integers(1, len(self.computed[number])))
-        computed = data.draw(st.sampled_from([0, known - 1]))
-        self.known[number] = known
-        del self.computed[number][computed:]
-        self.scheduler.rewind(number, known=known, computed=computed)
-
-    def forget(self, number: int) -> None:
-        assert self.scheduler.state(number) is State.DONE
-        for table in (self.known, self.computed, self.deadlines, self.idle_steps):
-            table.pop(number, None)
-
-    @invariant()
-    def bounds_hold(self) -> None:
-        scheduler = self.scheduler
-        assert scheduler.active <= 3
-        assert scheduler.active + scheduler.waiting == len(self.known)
-        assert sorted(scheduler.places().values()) == list(range(1, scheduler.waiting + 1))
-        assert scheduler.has_work == bool(self.known)
-
-
-SchedulerMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
-TestScheduler = SchedulerMachine.TestCase

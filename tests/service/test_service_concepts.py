@@ -20,6 +20,7 @@ from bot.service.api import ReceiptKind
 from bot.service.clock import SystemClock
 from bot.service.concepts import ConceptService, DraftCard
 from bot.service.engine_holder import EngineHolder
+from bot.service.places import place_key
 from bot.story import tree
 from bot.story.concept import Wish
 from bot.story.model import CastMember, Concept
@@ -57,6 +58,23 @@ async def test_missing_fields_are_asked_of_the_model_and_parsed(world: World) ->
     assert card.concept.title == "The Singing Stone"
     assert card.invented == frozenset()
     assert world.backend.requests[0].stop == ("\n",)
+
+
+async def test_fields_are_asked_for_in_the_name_of_the_place(small_world: World) -> None:
+    world = small_world
+    world.backend.play(" The Singing Stone\nMore")
+    card = await draft(world, replace(GIVEN, title=""))
+    world.backend.play(" The Crying Stone\nMore")
+    await world.concepts.reroll(world.ada, card.id, "title")
+    direct = replace(world.place, guild_id=None, channel_id=77, is_direct=True)
+    world.backend.play(" The Singing Stone\nMore")
+    await world.concepts.draft(world.ada, direct, replace(GIVEN, title=""), None, key=world.key())
+    key = place_key(world.place)
+    assert [(request.owner, request.group) for request in world.backend.requests] == [
+        (key, f"guild:{world.place.guild_id}"),
+        (key, f"guild:{world.place.guild_id}"),
+        ("discord:77", "discord:77"),
+    ]
 
 
 def concepts_of(world: World, **patience_s: float) -> ConceptService:

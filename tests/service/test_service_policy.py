@@ -14,7 +14,7 @@ from bot.errors import (
 from bot.policy.screening import default_words
 from bot.policy.settings import Source
 from bot.service.api import ReceiptKind
-from bot.service.places import channel_of, place_key, place_of, remember_place
+from bot.service.places import channel_of, group_key, place_key, place_of, remember_place
 from bot.service.settings import CACHE_S
 from bot.story import tree
 from bot.story.model import Concept
@@ -164,6 +164,7 @@ async def test_settings_shape_the_request(small_world: World) -> None:
     assert "Mira" in request.exempt
     assert request.cache_key == str((await world.story()).id)
     assert request.owner == place_key(world.place)
+    assert request.group == f"guild:{world.place.guild_id}"
     assert not world.stage.presenters[0].view.streams
     with pytest.raises(InvalidInputError):
         await world.stories.take_turn(
@@ -224,6 +225,11 @@ async def test_a_direct_message_has_no_guild_to_set_for(small_world: World) -> N
     admin = member(9, "Admin", moderates=True)
     with pytest.raises(InvalidInputError):
         await small_world.settings.set(admin, channel(5, guild_id=None), "guild", "top_k", "1")
+
+
+def test_a_guilds_places_are_one_group_and_any_other_place_is_its_own() -> None:
+    assert group_key("discord:5", 7) == group_key("discord:6", 7) == "guild:7"
+    assert group_key("discord:5", None) == "discord:5"
 
 
 async def test_a_place_is_made_again_from_its_key(world: World) -> None:

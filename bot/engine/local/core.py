@@ -89,7 +89,11 @@ class EngineCore:
             return [Event(job.id, generation.interrupt(FinishReason.LENGTH))]
         try:
             self._scheduler.submit(
-                job.id, owner=request.owner, known=len(job.prompt_ids), deadline_s=deadline_s
+                job.id,
+                owner=request.owner,
+                group=request.group,
+                known=len(job.prompt_ids),
+                deadline_s=deadline_s,
             )
         except QueueFullError as error:
             return [Event(job.id, error)]
