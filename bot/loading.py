@@ -100,6 +100,7 @@ class Model:
             style=resolved.style
             if settings.prompt_style == "auto"
             else PromptStyle(settings.prompt_style),
+            device=settings.device,
             precision=settings.precision,
             max_active=settings.max_active,
             max_waiting=settings.max_waiting,

@@ -87,8 +87,12 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="auto: coloured on a terminal, JSON lines elsewhere."
     )
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        default="auto", description="Number format of the model's weights."
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        default="auto", description="Where the model computes; auto is a graphics card if any."
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = Field(
+        default="auto",
+        description="Number format of the model's weights; auto is bf16 where the processor has it.",
     )
     threads: Annotated[int, Field(ge=1, le=256)] | None = Field(
         default=None, description="Threads for the model; default: the processors it may use."
@@ -130,7 +134,8 @@ class Settings(BaseSettings):
     )
 
     @field_validator(
-        "log_level", "log_format", "precision", "prompt_style", "sync_commands", mode="before"
+        *("device", "log_level", "log_format", "precision", "prompt_style", "sync_commands"),
+        mode="before",
     )
     @classmethod
     def _fold_case(cls, value: object) -> object:

@@ -33,14 +33,14 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def loaded(tiny_gpt2: Path) -> LoadedModel:
-    return load_model(tiny_gpt2, threads=1)
+    return load_model(tiny_gpt2, precision="fp32", threads=1)
 
 
 @pytest.fixture
 def opened(tiny_gpt2: Path) -> Opened:
     @asynccontextmanager
     async def open_backend(path: Path = tiny_gpt2, **options: Any) -> AsyncIterator[LocalBackend]:
-        backend = await LocalBackend.open(path, threads=1, **options)
+        backend = await LocalBackend.open(path, **{"precision": "fp32", "threads": 1, **options})
         try:
             yield backend
         finally:

@@ -1,43 +1,51 @@
 """The engine without its thread: what one request does to others, and what a cache changes."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import DynamicCache
+from transformers import AutoModelForCausalLM
 
 from bot.engine.local.core import EngineCore
 from bot.engine.local.generation import Job
-from bot.engine.local.loader import CacheUse, LoadedModel, load_model
+from bot.engine.local.kv_cache import CacheUse
+from bot.engine.local.loader import LoadedModel, load_model
+from bot.engine.local.packed.build import ALL_WAYS, Way
+from bot.engine.local.runner import Row, StepModel
+from bot.engine.local.scheduler import CHUNK_TOKENS
+from bot.engine.local.serial import SerialModel
 from bot.engine.local.worker import Event
 from bot.engine.types import Action, FinishReason, GenerationRequest, Verdict
 from bot.errors import EngineError, QueueFullError
 from tests.engine.engine_reading import GREEDY, PROMPT, Reading, Watch, ask
-from tests.support.tiny_model import write_tiny_model
+from tests.support.tiny_model import Arch, write_tiny_model
 
-Forward = Callable[[list[int], DynamicCache | None, Callable[[], torch.Tensor]], torch.Tensor]
-
-
-class Altered(LoadedModel):
-    """A model whose forward passes go through a function of the test."""
-
-    through: Forward
-
-    def forward(self, ids: Iterable[int], cache: DynamicCache | None) -> torch.Tensor:
-        ids = list(ids)
-        return self.through(ids, cache, lambda: LoadedModel.forward(self, ids, cache))
+Honest = Callable[[], torch.Tensor]
+Through = Callable[[Sequence[Row[Any]], Honest], torch.Tensor]
 
 
-def alter(loaded: LoadedModel, through: Forward) -> LoadedModel:
-    altered = Altered(
-        **{item.name: getattr(loaded, item.name) for item in dataclasses.fields(loaded)}
-    )
-    object.__setattr__(altered, "through", through)
-    return altered
+class Altered:
+    """A model whose steps go through a function of the test."""
+
+    def __init__(self, model: StepModel[Any], through: Through) -> None:
+        self._model = model
+        self._through = through
+        self.cache_use = model.cache_use
+        self.is_packed = model.is_packed
+
+    def new_cache(self) -> Any:
+        return self._model.new_cache()
+
+    def forward(self, rows: Sequence[Row[Any]], /) -> torch.Tensor:
+        return self._through(rows, lambda: self._model.forward(rows))
+
+
+def alter(loaded: LoadedModel, through: Through) -> LoadedModel:
+    return dataclasses.replace(loaded, model=Altered(loaded.model, through))
 
 
 class Desk:
@@ -91,52 +99,71 @@ class Desk:
         return self.readings[number]
 
 
-@pytest.fixture(scope="module", params=["gpt2", "llama", "sliding"])
-def any_model(
-    request: pytest.FixtureRequest,
-    tiny_gpt2: Path,
-    tiny_llama: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> LoadedModel:
-    match request.param:
-        case "gpt2":
-            path = tiny_gpt2
-        case "llama":
-            path = tiny_llama
-        case _:
-            path = write_tiny_model(
-                tmp_path_factory.mktemp("models") / "sliding", arch="mistral", n_positions=512
-            )
-    return load_model(path, threads=1)
+KINDS: dict[str, tuple[Arch, tuple[Way, ...]]] = {
+    "lean gpt2": ("gpt2", (Way.LEAN,)),
+    "lean llama": ("llama", (Way.LEAN,)),
+    "generic gpt2": ("gpt2", (Way.GENERIC,)),
+    "generic llama": ("llama", (Way.GENERIC,)),
+    "serial": ("gpt2", (Way.SERIAL,)),
+    "sliding": ("mistral", ALL_WAYS),
+}
+
+
+@dataclasses.dataclass
+class Kind:
+    """A model, computed in some way, and a folder to load it from again."""
+
+    path: Path
+    loaded: LoadedModel
+    uncached: LoadedModel
+    plain: Any
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Kind:
+    arch, ways = KINDS[request.param]
+    path = write_tiny_model(tmp_path_factory.mktemp("models") / arch, arch=arch, n_positions=512)
+    loaded = load_model(path, precision="fp32", ways=ways, threads=1)
+    if request.param != "sliding":
+        assert (loaded.way,) == ways
+    plain: Any = AutoModelForCausalLM.from_pretrained(path)
+    plain.eval()
+    uncached = dataclasses.replace(loaded, model=SerialModel(plain, CacheUse.NOT_AT_ALL))
+    return Kind(path, loaded, uncached, plain)
+
+
+@pytest.fixture
+def any_model(kind: Kind) -> LoadedModel:
+    return kind.loaded
 
 
 LONG = PROMPT + " Mira went to the river and found a silver key in the old tower." * 6
 
 
 @pytest.mark.parametrize("prompt", [PROMPT, LONG])
-def test_greedy_text_is_that_of_plain_transformers(any_model: LoadedModel, prompt: str) -> None:
+def test_greedy_text_is_that_of_plain_transformers(kind: Kind, prompt: str) -> None:
+    any_model = kind.loaded
     ids = any_model.tokenizer(prompt, return_tensors="pt")
     with torch.inference_mode():
-        generate: Any = any_model.model.generate
-        plain = generate(**ids, max_new_tokens=24, do_sample=False, pad_token_id=0, eos_token_id=0)
+        plain = kind.plain.generate(
+            **ids, max_new_tokens=24, do_sample=False, pad_token_id=0, eos_token_id=0
+        )
     new = plain[0, ids["input_ids"].shape[1] :].tolist()
     reading = Desk(any_model).write(prompt=prompt, sampling=GREEDY, max_tokens=24)
     assert list(reading.token_ids) == new[: len(reading.token_ids)]
     assert len(reading.token_ids) > 10
 
 
-def test_cached_and_uncached_write_the_same(any_model: LoadedModel) -> None:
-    desk = Desk(any_model)
+def test_cached_and_uncached_write_the_same(kind: Kind) -> None:
+    desk = Desk(kind.loaded)
     story = LONG
     for _ in range(3):
         cached = desk.write(prompt=story, sampling=GREEDY, max_tokens=12, cache_key="story")
         fresh = desk.write(prompt=story, sampling=GREEDY, max_tokens=12)
-        uncached = Desk(dataclasses.replace(any_model, cache_use=CacheUse.NOT_AT_ALL)).write(
-            prompt=story, sampling=GREEDY, max_tokens=12
-        )
+        uncached = Desk(kind.uncached).write(prompt=story, sampling=GREEDY, max_tokens=12)
         assert cached.token_ids == fresh.token_ids == uncached.token_ids
         story += cached.text + " Then"
-    if any_model.cache_use is CacheUse.CROPPED:
+    if kind.loaded.model.cache_use is CacheUse.CROPPED:
         assert cached.usage.cached_tokens > 100
         assert cached.usage.cached_tokens < cached.usage.prompt_tokens
     else:
@@ -152,7 +179,7 @@ def test_a_retry_computes_nothing_but_its_last_prompt_token_again(loaded: Loaded
     assert first.text != again.text
 
 
-def test_a_rewound_text_is_the_same_whatever_the_cache_does(any_model: LoadedModel) -> None:
+def test_a_rewound_text_is_the_same_whatever_the_cache_does(kind: Kind) -> None:
     def write(model: LoadedModel) -> Reading:
         marks = iter((5, 9, 9))
         mark = [next(marks)]
@@ -165,8 +192,8 @@ def test_a_rewound_text_is_the_same_whatever_the_cache_does(any_model: LoadedMod
 
         return Desk(model).write(prompt=LONG, sampling=GREEDY, max_tokens=14, monitor=Watch(judge))
 
-    first = write(any_model)
-    second = write(dataclasses.replace(any_model, cache_use=CacheUse.NOT_AT_ALL))
+    first = write(kind.loaded)
+    second = write(kind.uncached)
     assert first.usage.rewinds == 3
     assert first.token_ids == second.token_ids
     assert first.text == second.text
@@ -212,7 +239,8 @@ def test_cancelling_while_a_long_prompt_is_computed_ends_it_at_once(loaded: Load
     assert desk.core.cancel(number) == []
     # What was computed until then is not lost.
     again = desk.write(prompt=LONG * 4, max_tokens=2, cache_key="story")
-    assert again.usage.cached_tokens == 64
+    assert 0 < again.usage.cached_tokens < again.usage.prompt_tokens - 1
+    assert again.usage.cached_tokens % CHUNK_TOKENS == 0
 
 
 def test_a_deadline_ends_what_waits_and_what_is_written(loaded: LoadedModel) -> None:
@@ -247,11 +275,13 @@ def run_beside(
 
 
 def test_not_a_number_fails_its_request_alone(loaded: LoadedModel) -> None:
-    def through(
-        ids: list[int], cache: DynamicCache | None, honest: Callable[[], torch.Tensor]
-    ) -> torch.Tensor:
-        logits = honest()
-        return torch.full_like(logits, torch.nan) if len(ids) == 30 else logits
+    def through(rows: Sequence[Row[Any]], honest: Honest) -> torch.Tensor:
+        logits = honest().clone()
+        wanted = [row for row in rows if row.wants_logits]
+        for row, values in zip(wanted, logits, strict=True):
+            if len(row.tokens) == 30:
+                values.fill_(torch.nan)
+        return logits
 
     prompt = " the" * 30
     desk, victim = run_beside(alter(loaded, through), ask(prompt), ask(max_tokens=4))
@@ -262,11 +292,9 @@ def test_not_a_number_fails_its_request_alone(loaded: LoadedModel) -> None:
 def test_a_failing_step_costs_its_request_and_its_cache_only(loaded: LoadedModel) -> None:
     is_broken = True
 
-    def through(
-        ids: list[int], cache: DynamicCache | None, honest: Callable[[], torch.Tensor]
-    ) -> torch.Tensor:
+    def through(rows: Sequence[Row[Any]], honest: Honest) -> torch.Tensor:
         logits = honest()
-        if is_broken and len(ids) == 30:
+        if is_broken and any(len(row.tokens) == 30 for row in rows):
             raise RuntimeError("no memory")  # after the cache was changed
         return logits
 
@@ -329,11 +357,9 @@ def test_a_text_ends_at_the_end_of_text_but_not_before_its_shortest_length(
 ) -> None:
     end = next(iter(loaded.end_ids))
 
-    def through(
-        ids: list[int], cache: DynamicCache | None, honest: Callable[[], torch.Tensor]
-    ) -> torch.Tensor:
+    def through(rows: Sequence[Row[Any]], honest: Honest) -> torch.Tensor:
         logits = honest().clone()
-        logits[end] = 1e4
+        logits[:, end] = 1e4
         return logits
 
     model = alter(loaded, through)

@@ -1,45 +1,41 @@
 from collections.abc import Sequence
-from types import SimpleNamespace
-
-import torch
 
 from bot.engine.local.kv_cache import Slot, SlotStore, common_prefix
 
-TOKEN_BYTES = 2 * 4 * 4  # keys and values, four floats each
+TOKEN_BYTES = 32
 
 
 class FakeCache:
-    def __init__(self) -> None:
-        self.layer = SimpleNamespace(keys=torch.empty(0, 4), values=torch.empty(0, 4))
+    def __init__(self, length: int = 0) -> None:
+        self.length = length
 
     @property
-    def layers(self) -> Sequence[object]:
-        return [self.layer]
+    def size_bytes(self) -> int:
+        return self.length * TOKEN_BYTES
 
-    @property
-    def length(self) -> int:
-        return int(self.layer.keys.shape[0])
+    def crop(self, length: int, /) -> None:
+        assert length <= self.length
+        self.length = length
 
-    def resize(self, length: int) -> None:
-        self.layer.keys, self.layer.values = torch.empty(length, 4), torch.empty(length, 4)
-
-    def crop(self, tokens_to_remove: int, /) -> None:
-        assert tokens_to_remove < 0
-        self.resize(self.length + tokens_to_remove)
+    def fork(self, length: int, /) -> "FakeCache":
+        assert length <= self.length
+        return FakeCache(length)
 
 
-def make(limit_bytes: int = 1 << 20, *, is_reusable: bool = True) -> SlotStore:
+Kept = Slot[FakeCache]
+
+
+def make(limit_bytes: int = 1 << 20, *, is_reusable: bool = True) -> SlotStore[FakeCache]:
     return SlotStore(FakeCache, limit_bytes=limit_bytes, is_reusable=is_reusable)
 
 
-def fill(slot: Slot, tokens: Sequence[int]) -> Slot:
+def fill(slot: Kept, tokens: Sequence[int]) -> Kept:
     slot.tokens = list(tokens)
-    assert isinstance(slot.cache, FakeCache)
-    slot.cache.resize(len(tokens))
+    slot.cache.length = len(tokens)
     return slot
 
 
-def keep(store: SlotStore, key: str, tokens: Sequence[int]) -> Slot:
+def keep(store: SlotStore[FakeCache], key: str, tokens: Sequence[int]) -> Kept:
     slot = fill(store.take(key, [*tokens, 0]), tokens)
     store.give_back(slot)
     return slot
@@ -57,7 +53,6 @@ def test_a_slot_comes_back_cropped_to_what_the_texts_share() -> None:
     slot = store.take("story", [1, 2, 9, 9])
     assert slot is kept
     assert slot.tokens == [1, 2]
-    assert isinstance(slot.cache, FakeCache)
     assert slot.cache.length == 2
 
 
@@ -122,3 +117,14 @@ def test_all_that_is_idle_can_be_let_go() -> None:
     keep(store, "story", [1, 2])
     store.clear()
     assert store.idle == 0
+
+
+def test_a_slot_takes_over_what_another_has_computed() -> None:
+    store = make()
+    leader = fill(store.take("story", [1, 2, 3, 4]), [1, 2, 3])
+    follower = store.take("story", [1, 2, 9])
+    store.fork(follower, leader, 2)
+    assert (follower.tokens, follower.cache.length) == ([1, 2], 2)
+    assert (leader.tokens, leader.cache.length) == ([1, 2, 3], 3)
+    leader.crop(0)
+    assert follower.cache.length == 2

@@ -2,13 +2,17 @@ import dataclasses
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from bot.engine.local import loader
-from bot.engine.local.loader import CacheUse, LoadedModel, load_model
+from bot.engine.local.kv_cache import CacheUse
+from bot.engine.local.loader import LoadedModel, load_model
+from bot.engine.local.packed.build import Way
+from bot.engine.local.serial import SerialModel
 from bot.errors import ModelUnavailableError
 from tests.support.tiny_model import END, build_tokenizer, write_tiny_model
 
@@ -28,12 +32,12 @@ def test_what_is_known_of_a_model_after_loading(loaded: LoadedModel, tiny_gpt2: 
     assert loaded.document_start == end
     assert loaded.suppressed_ids == ()
     assert loaded.window_tokens == 512
-    assert loaded.cache_use is CacheUse.CROPPED
+    assert loaded.way is Way.LEAN
+    assert loaded.model.cache_use is CacheUse.CROPPED
     assert (loaded.precision, loaded.threads, loaded.name) == ("fp32", 1, tiny_gpt2.name)
     assert loaded.parameters > 100_000
     assert loaded.revision
     assert "transformers" in loaded.engine_version
-    assert not loaded.model.training
 
 
 def test_name_revision_window_and_precision_can_be_given(tiny_llama: Path) -> None:
@@ -42,8 +46,6 @@ def test_name_revision_window_and_precision_can_be_given(tiny_llama: Path) -> No
     )
     assert (model.name, model.revision, model.window_tokens) == ("n", "r", 100)
     assert model.precision == "bf16"
-    assert model.model.dtype == torch.bfloat16
-    assert model.cache_use is CacheUse.CROPPED
 
 
 def test_a_large_window_is_limited_unless_asked_for(copy: Path) -> None:
@@ -86,27 +88,25 @@ def test_rows_without_a_token_are_never_drawn(copy: Path) -> None:
 
 
 def test_a_sliding_window_is_kept_within_one_request(tmp_path: Path) -> None:
-    assert (
-        load_model(write_tiny_model(tmp_path / "m", arch="mistral"), threads=1).cache_use
-        is CacheUse.APPENDED
-    )
+    loaded = load_model(write_tiny_model(tmp_path / "m", arch="mistral"), threads=1)
+    assert loaded.way is Way.SERIAL
+    assert loaded.model.cache_use is CacheUse.APPENDED
 
 
 @pytest.mark.parametrize("failure", ["wrong", "raises"])
 def test_a_cache_that_gives_something_else_is_not_used(
     tiny_gpt2: Path, failure: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    honest = loader._forward
+    honest = SerialModel.last_logits
 
-    def forward(model, ids, cache, *, keeps_logits):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-        if cache is None:
-            return honest(model, ids, cache, keeps_logits=keeps_logits)
-        if failure == "raises":
+    def last_logits(self: Any, ids: Any, cache: Any) -> torch.Tensor:
+        if cache is not None and failure == "raises":
             raise TypeError("no cache here")
-        return honest(model, ids, None, keeps_logits=keeps_logits)
+        return honest(self, ids, None)
 
-    monkeypatch.setattr(loader, "_forward", forward)
-    assert load_model(tiny_gpt2, threads=1).cache_use is CacheUse.NOT_AT_ALL
+    monkeypatch.setattr(SerialModel, "last_logits", last_logits)
+    loaded = load_model(tiny_gpt2, ways=(Way.SERIAL,), threads=1)
+    assert loaded.model.cache_use is CacheUse.NOT_AT_ALL
     assert "cache" in caplog.text
 
 
@@ -156,7 +156,7 @@ def test_a_model_that_cannot_compute_is_refused(
     def forward(*_: object, **__: object) -> torch.Tensor:
         raise RuntimeError
 
-    monkeypatch.setattr(loader, "_forward", forward)
+    monkeypatch.setattr(SerialModel, "last_logits", forward)
     with pytest.raises(ModelUnavailableError, match="RuntimeError"):
         load_model(tiny_gpt2, threads=1)
 

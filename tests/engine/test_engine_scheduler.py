@@ -10,7 +10,8 @@ from bot.errors import QueueFullError
 
 
 def make(**options: int) -> Scheduler:
-    return Scheduler(**{"max_active": 2, "max_waiting": 4, **options})
+    usual = {"max_active": 2, "max_waiting": 4, "chunk_tokens": 64, "budget_tokens": 64}
+    return Scheduler(**{**usual, **options})
 
 
 def run_step(scheduler: Scheduler) -> tuple[Span, ...]:

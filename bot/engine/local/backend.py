@@ -21,7 +21,8 @@ from transformers import PreTrainedTokenizerBase
 from bot.engine.backend import Backend
 from bot.engine.local.core import EngineCore
 from bot.engine.local.generation import Job
-from bot.engine.local.loader import LoadedModel, Precision, load_model
+from bot.engine.local.loader import LoadedModel, load_model
+from bot.engine.local.packed.precision import Device, Precision
 from bot.engine.local.tokenizer import PromptEncoder, load_tokenizer
 from bot.engine.local.worker import EngineThread, Event
 from bot.engine.types import (
@@ -60,6 +61,7 @@ class LocalBackend(Backend):
         name: str | None = None,
         revision: str | None = None,
         style: PromptStyle | None = None,
+        device: Device = "auto",
         precision: Precision = "auto",
         max_active: int = 8,
         max_waiting: int = 64,
@@ -75,7 +77,8 @@ class LocalBackend(Backend):
             name: for people; the folder's name where None.
             revision: commit or content hash; the folder's fingerprint where None.
             style: how stories are put to it; completion where None.
-            precision: auto, fp32 or bf16.
+            device: where to compute; auto is a graphics card if there is one.
+            precision: auto is bf16 where the processor has it, else fp32; int8 is by name only.
             max_active: requests that share the model.
             max_waiting: requests that wait beyond those.
             kv_cache_bytes: for keys and values that stay with their stories.
@@ -101,6 +104,7 @@ class LocalBackend(Backend):
                 path,
                 name=name,
                 revision=revision,
+                device=device,
                 precision=precision,
                 threads=threads,
                 window_tokens=window_tokens,

@@ -17,17 +17,20 @@ import torch
 
 from bot.engine.local.errors import MonitorFailedError
 from bot.engine.local.generation import Generation, Job, Next
+from bot.engine.local.kv_cache import common_prefix
 from bot.engine.local.loader import LoadedModel
 from bot.engine.local.repetition import Repetition
 from bot.engine.local.runner import StepRunner
 from bot.engine.local.sampling import Draw, Sampler
-from bot.engine.local.scheduler import Scheduler
+from bot.engine.local.scheduler import CHUNK_TOKENS, Scheduler
 from bot.engine.local.tokenizer import TokenKinds, decode
 from bot.engine.local.worker import Event, Load
 from bot.engine.types import Chunk, FinishReason
 from bot.errors import EngineError, QueueFullError
 
 log = logging.getLogger(__name__)
+
+_LEAST_SHARED_TOKENS = CHUNK_TOKENS  # to share fewer is not worth a wait
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +40,7 @@ class _Running:
     text: list[int]  # prompt and generated tokens
     prompt_length: int
     place: int | None = None
+    is_open: bool = False  # admitted, with a slot
 
 
 class EngineCore:
@@ -61,8 +65,14 @@ class EngineCore:
     ) -> None:
         self._loaded = loaded
         self._clock = clock
-        self._scheduler = Scheduler(max_active=max_active, max_waiting=max_waiting)
-        self._runner = StepRunner(loaded, kv_cache_bytes=kv_cache_bytes)
+        budget = loaded.budget
+        self._scheduler = Scheduler(
+            max_active=max_active,
+            max_waiting=max_waiting,
+            budget_tokens=budget.budget_tokens,
+            budget_alone_tokens=budget.budget_alone_tokens,
+        )
+        self._runner = StepRunner(loaded.model, kv_cache_bytes=kv_cache_bytes)
         self._running: dict[int, _Running] = {}
         self._sampler = Sampler(suppressed_ids=loaded.suppressed_ids, end_ids=loaded.end_ids)
         self._kinds = TokenKinds(loaded.tokenizer)
@@ -128,6 +138,12 @@ class EngineCore:
             )
             self._scheduler.advance(job_id, cached)
             running.generation.start(cached)
+            self._follow(job_id, cached)
+            running.is_open = True
+        for handover in self._scheduler.ready_followers():
+            self._runner.copy(handover.id, handover.leader_id, handover.upto)
+            self._scheduler.advance(handover.id, handover.upto)
+            self._running[handover.id].generation.cached_tokens = handover.upto
         events += self._changed_places()
         plan = self._scheduler.plan()
         result = self._runner.run(
@@ -190,6 +206,27 @@ class EngineCore:
             running.text.append(token)
             self._scheduler.extend(job_id)
         return Event(job_id, progress.chunk) if progress.chunk is not None else None
+
+    def _follow(self, job_id: int, cached: int) -> None:
+        """Let a request wait for what another of its story is about to compute.
+
+        Whole chunks only: they are what the request would compute for itself. It follows
+        who was there before it, so that nobody waits in a circle.
+        """
+        running = self._running[job_id]
+        key = running.generation.job.request.cache_key
+        if key is None or not self._runner.can_copy:
+            return
+        best, leader_id = cached + _LEAST_SHARED_TOKENS, None
+        for other_id, other in self._running.items():
+            if not other.is_open or other.generation.job.request.cache_key != key:
+                continue
+            shared = common_prefix(other.text[: other.prompt_length], running.text[:-1])
+            shared -= shared % CHUNK_TOKENS
+            if shared >= best:
+                best, leader_id = shared, other_id
+        if leader_id is not None:
+            self._scheduler.follow(job_id, leader_id, best)
 
     def _changed_places(self) -> list[Event]:
         events: list[Event] = []

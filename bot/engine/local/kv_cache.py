@@ -1,7 +1,7 @@
 """Keys and values that stay with their story between requests.
 
 Invariants:
-    - A slot is held by one request at a time; while it is held nobody else sees it.
+    - A slot is held by one request at a time; while it is held nobody else writes to it.
     - ``slot.tokens`` are exactly the tokens whose keys and values the cache holds.
     - Slots that nobody holds are dropped, the least recently used first, while all
       together exceed the limit.
@@ -10,48 +10,51 @@ Invariants:
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from enum import Enum, auto
+from typing import Generic, Protocol, Self, TypeVar
 
-import torch
+
+class CacheUse(Enum):
+    """What can be done with a model's keys and values."""
+
+    CROPPED = auto()  # kept between requests, cut back on a rewind
+    APPENDED = auto()  # within one request only (sliding windows, linear attention)
+    NOT_AT_ALL = auto()  # the whole text is computed for each token
 
 
-class LayerCache(Protocol):
-    """The part of ``transformers.Cache`` that is used here."""
+class KeyValues(Protocol):
+    """The keys and values of one text."""
 
     @property
-    def layers(self) -> Sequence[object]:
-        """One entry for each layer, with tensors ``keys`` and ``values``."""
+    def size_bytes(self) -> int:
+        """Memory that they hold; a cropped one may still hold the whole of it."""
         ...
 
-    def crop(self, tokens_to_remove: int, /) -> None:
-        """Drop tokens from the end; the number is negative (transformers 5)."""
+    def crop(self, length: int, /) -> None:
+        """Keep the first tokens only."""
         ...
+
+    def fork(self, length: int, /) -> Self:
+        """Return a copy of the first tokens."""
+        ...
+
+
+C = TypeVar("C", bound=KeyValues)
 
 
 @dataclass(slots=True, eq=False)
-class Slot:
+class Slot(Generic[C]):
     """One story's keys and values."""
 
-    cache: LayerCache
+    cache: C
     key: str | None
     tokens: list[int] = field(default_factory=list)
 
     def crop(self, length: int) -> None:
         """Keep the first tokens only."""
-        surplus = len(self.tokens) - length
-        if surplus > 0:
-            self.cache.crop(-surplus)
+        if len(self.tokens) > length:
+            self.cache.crop(length)
             del self.tokens[length:]
-
-    @property
-    def size_bytes(self) -> int:
-        """Memory that the tensors hold; a cropped one still holds the whole of it."""
-        return sum(
-            tensor.untyped_storage().nbytes()
-            for layer in self.cache.layers
-            for tensor in (getattr(layer, "keys", None), getattr(layer, "values", None))
-            if isinstance(tensor, torch.Tensor)
-        )
 
 
 def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
@@ -62,7 +65,7 @@ def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
     return next(at for at in range(length) if first[at] != second[at])
 
 
-class SlotStore:
+class SlotStore(Generic[C]):
     """Lend slots to requests and keep those that come back.
 
     Args:
@@ -71,14 +74,12 @@ class SlotStore:
         is_reusable: whether this model's caches can be cropped; if not, none is kept.
     """
 
-    def __init__(
-        self, make: Callable[[], LayerCache], *, limit_bytes: int, is_reusable: bool
-    ) -> None:
+    def __init__(self, make: Callable[[], C], *, limit_bytes: int, is_reusable: bool) -> None:
         self._make = make
         self._limit_bytes = limit_bytes
         self._is_reusable = is_reusable
-        self._idle: OrderedDict[str, tuple[Slot, int]] = OrderedDict()
-        self._lent: set[Slot] = set()
+        self._idle: OrderedDict[str, Slot[C]] = OrderedDict()
+        self._lent: set[Slot[C]] = set()
 
     @property
     def idle(self) -> int:
@@ -88,36 +89,40 @@ class SlotStore:
     @property
     def idle_bytes(self) -> int:
         """What those slots take."""
-        return sum(size for _, size in self._idle.values())
+        return sum(slot.cache.size_bytes for slot in self._idle.values())
 
-    def take(self, key: str | None, tokens: Sequence[int]) -> Slot:
+    def take(self, key: str | None, tokens: Sequence[int]) -> Slot[C]:
         """Lend the key's slot, cropped to what it shares with the tokens, or an empty one.
 
         At least the last token is left to compute, for its logits are wanted.
         """
-        kept = self._idle.pop(key, None) if key is not None else None
-        shared = min(common_prefix(kept[0].tokens, tokens), len(tokens) - 1) if kept else 0
-        if kept and shared:
-            slot = kept[0]
+        slot = self._idle.pop(key, None) if key is not None else None
+        shared = min(common_prefix(slot.tokens, tokens), len(tokens) - 1) if slot else 0
+        if slot and shared:
             slot.crop(shared)
         else:
             slot = Slot(self._make(), key)
         self._lent.add(slot)
         return slot
 
-    def give_back(self, slot: Slot) -> None:
+    def fork(self, slot: Slot[C], source: Slot[C], length: int) -> None:
+        """Give a lent slot a copy of the first tokens of another in place of its own."""
+        slot.cache = source.cache.fork(length)
+        slot.tokens[:] = source.tokens[:length]
+
+    def give_back(self, slot: Slot[C]) -> None:
         """Keep a slot for the next request with its key."""
         self._lent.discard(slot)
         if slot.key is None or not self._is_reusable or not slot.tokens:
             return
         self._idle.pop(slot.key, None)
-        self._idle[slot.key] = (slot, slot.size_bytes)
-        total = self.idle_bytes + sum(lent.size_bytes for lent in self._lent)
+        self._idle[slot.key] = slot
+        total = self.idle_bytes + sum(lent.cache.size_bytes for lent in self._lent)
         while self._idle and total > self._limit_bytes:
-            _, (_, size) = self._idle.popitem(last=False)
-            total -= size
+            _, dropped = self._idle.popitem(last=False)
+            total -= dropped.cache.size_bytes
 
-    def drop(self, slot: Slot) -> None:
+    def drop(self, slot: Slot[C]) -> None:
         """Let a slot go for good: after a failure nobody knows what it holds."""
         self._lent.discard(slot)
 

@@ -8,34 +8,56 @@ Invariants:
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import torch
-from transformers import DynamicCache
 
 from bot.engine.local.errors import StepFailedError
-from bot.engine.local.kv_cache import Slot, SlotStore
-from bot.engine.local.loader import CacheUse
+from bot.engine.local.kv_cache import CacheUse, KeyValues, Slot, SlotStore
 from bot.engine.local.scheduler import Span, StepPlan
 from bot.errors import EngineError
 
 log = logging.getLogger(__name__)
 
+C = TypeVar("C", bound=KeyValues)
 
-class Model(Protocol):
-    """What a step needs of a loaded model."""
+
+@dataclass(frozen=True, slots=True)
+class Row(Generic[C]):
+    """A sequence's tokens in a step.
+
+    Attributes:
+        tokens: ids.
+        start: how many tokens come before them.
+        cache: holds those, and takes the new ones.
+        wants_logits: whether the logits after the last are wanted.
+    """
+
+    tokens: Sequence[int]
+    start: int
+    cache: C
+    wants_logits: bool
+
+
+class StepModel(Protocol[C]):
+    """A model that computes steps."""
 
     @property
     def cache_use(self) -> CacheUse:
         """What can be done with its cache."""
         ...
 
-    def new_cache(self) -> DynamicCache:
+    @property
+    def is_packed(self) -> bool:
+        """Whether it computes several rows at once, and any of them again after a failure."""
+        ...
+
+    def new_cache(self) -> C:
         """Return an empty cache."""
         ...
 
-    def forward(self, ids: Sequence[int], cache: DynamicCache | None, /) -> torch.Tensor:
-        """Return the logits after the last of the tokens: (V,)."""
+    def forward(self, rows: Sequence[Row[C]], /) -> torch.Tensor:
+        """Compute rows; return the wanted logits in their order: (R, V), on the CPU."""
         ...
 
 
@@ -54,28 +76,37 @@ class StepResult:
     errors: Mapping[int, EngineError]
 
 
-class StepRunner:
-    """Hold the slots of the active sequences and compute their spans, one by one.
+class StepRunner(Generic[C]):
+    """Hold the slots of the active sequences and compute their spans.
 
     Args:
         model: computes.
         kv_cache_bytes: for keys and values that are kept.
     """
 
-    def __init__(self, model: Model, *, kv_cache_bytes: int) -> None:
+    def __init__(self, model: StepModel[C], *, kv_cache_bytes: int) -> None:
         self._model = model
         self._store = SlotStore(
             model.new_cache,
             limit_bytes=kv_cache_bytes,
             is_reusable=model.cache_use is CacheUse.CROPPED,
         )
-        self._slots: dict[int, Slot] = {}
+        self._slots: dict[int, Slot[C]] = {}
+
+    @property
+    def can_copy(self) -> bool:
+        """Whether what one sequence has computed may be given to another."""
+        return self._model.cache_use is CacheUse.CROPPED
 
     def open(self, sequence_id: int, key: str | None, tokens: Sequence[int]) -> int:
         """Take a slot for a sequence; return how many of its tokens are computed already."""
         slot = self._store.take(key, tokens)
         self._slots[sequence_id] = slot
         return len(slot.tokens)
+
+    def copy(self, sequence_id: int, source_id: int, length: int) -> None:
+        """Give a sequence the first tokens that another has computed."""
+        self._store.fork(self._slots[sequence_id], self._slots[source_id], length)
 
     def rewind(self, sequence_id: int, length: int) -> int:
         """Forget what was computed beyond a length; return how much is computed then."""
@@ -108,29 +139,35 @@ class StepRunner:
             plan: which spans.
             texts: by sequence, all its known tokens.
         """
-        logits: dict[int, torch.Tensor] = {}
-        computed: dict[int, int] = {}
-        errors: dict[int, EngineError] = {}
+        result = StepResult({}, {}, {})
+        if self._model.is_packed and len(plan.spans) > 1:
+            try:
+                return self._compute(plan.spans, texts)
+            except Exception:  # a model's forward may raise anything; see who is to blame
+                log.exception("a step of the model failed; its requests are computed alone")
+        logits, computed, errors = dict(result.logits), dict(result.computed), {}
         for span in plan.spans:
             try:
-                last = self._compute(span, texts[span.id])
-            except Exception:  # a model's forward may raise anything; only this request pays
+                alone = self._compute((span,), texts)
+            except Exception:  # only this request pays
                 log.exception("a step of the model failed", extra={"request": span.id})
                 errors[span.id] = StepFailedError()
                 self.close(span.id, keeps=False)
                 continue
-            computed[span.id] = span.stop
-            if span.is_last and last is not None:
-                logits[span.id] = last
+            logits |= alone.logits
+            computed |= alone.computed
         return StepResult(logits, computed, errors)
 
-    def _compute(self, span: Span, text: Sequence[int]) -> torch.Tensor | None:
-        slot = self._slots[span.id]
-        ids = list(text[span.start : span.stop])
-        last: torch.Tensor | None = None
-        if self._model.cache_use is not CacheUse.NOT_AT_ALL:
-            last = self._model.forward(ids, slot.cache)  # type: ignore[arg-type]  # made by new_cache
-        elif span.is_last:
-            last = self._model.forward(list(text[: span.stop]), None)
-        slot.tokens += ids
-        return last
+    def _compute(self, spans: Sequence[Span], texts: Mapping[int, Sequence[int]]) -> StepResult:
+        rows = [self._row(span, texts[span.id]) for span in spans]
+        wanted = [span.id for span in spans if span.is_last]
+        logits = dict(zip(wanted, self._model.forward(rows), strict=True))
+        for span in spans:
+            self._slots[span.id].tokens += texts[span.id][span.start : span.stop]
+        return StepResult(logits, {span.id: span.stop for span in spans}, {})
+
+    def _row(self, span: Span, text: Sequence[int]) -> Row[C]:
+        # Without a cache the whole text is computed, once its end is reached.
+        start = 0 if self._model.cache_use is CacheUse.NOT_AT_ALL else span.start
+        cache = self._slots[span.id].cache
+        return Row(list(text[start : span.stop]), start, cache, span.is_last)

@@ -20,7 +20,7 @@ from typing import Final
 from bot.engine.local.fair_queue import FairQueue
 from bot.errors import QueueFullError
 
-CHUNK_TOKENS: Final = 64
+CHUNK_TOKENS: Final = 32
 
 
 class State(Enum):
@@ -107,6 +107,7 @@ class Scheduler:
         self._waiting: dict[int, _Sequence] = {}
         self._active: dict[int, _Sequence] = {}  # in the order of the prefill's rotation
         self._following: dict[int, Handover] = {}  # by follower
+        self._chunk_tokens = chunk_tokens
         self.calibrate(
             chunk_tokens=chunk_tokens,
             budget_tokens=budget_tokens,

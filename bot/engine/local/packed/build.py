@@ -1,0 +1,224 @@
+"""Choose how a model is computed, and see that it computes right.
+
+Invariant: what ``build`` returns gave the logits of plain transformers, at the precision it
+was built for, for two texts in common steps, in pieces and token by token; what did not is
+computed by plain transformers itself.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+import torch
+from transformers import PreTrainedModel
+
+from bot.engine.local.budget import Budget, choose_budget, measure
+from bot.engine.local.kv_cache import CacheUse
+from bot.engine.local.packed.generic import GenericForward
+from bot.engine.local.packed.int8 import smooth
+from bot.engine.local.packed.lean import Forward, has_lean_forward, lean_forward
+from bot.engine.local.packed.precision import TOLERANCE, dtype_of, linear_maker
+from bot.engine.local.packed.steps import PackedModel
+from bot.engine.local.runner import Row, StepModel
+from bot.engine.local.serial import SerialModel, find_cache_use, relative_gap
+
+log = logging.getLogger(__name__)
+
+Read = Callable[[torch.dtype], PreTrainedModel]
+
+
+class Way(StrEnum):
+    """How steps are computed."""
+
+    LEAN = "lean"  # our own forward, packed
+    GENERIC = "generic"  # transformers' forward, packed
+    SERIAL = "serial"  # plain transformers, one text after the other
+
+
+ALL_WAYS: Final = (Way.LEAN, Way.GENERIC, Way.SERIAL)
+
+_PROBE_TOKENS: Final = 90  # more than one chunk
+_OTHER_TOKENS: Final = 23
+_STEADY_ROPES: Final = frozenset({"default", "linear", "llama3", "yarn", "proportional"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A model that is ready to compute.
+
+    Attributes:
+        model: computes steps.
+        way: how.
+        precision: fp32, bf16, fp16 or int8.
+        budget: how much its steps may compute.
+    """
+
+    model: StepModel[Any]
+    way: Way
+    precision: str
+    budget: Budget
+
+
+def build(
+    read: Read,
+    *,
+    tried: Sequence[str],
+    ways: Sequence[Way] = ALL_WAYS,
+    window_tokens: int,
+    encode: Callable[[str], list[int]] | None = None,
+) -> Built:
+    """Make a model ready to compute; blocks for seconds.
+
+    Args:
+        read: gives the model with fresh weights of a type.
+        tried: precisions, in order.
+        ways: in order.
+        window_tokens: the longest text.
+        encode: turns text into ids, for what int8 is calibrated on.
+
+    Raises:
+        Exception: what plain transformers raises where even it cannot compute.
+    """
+    readers: dict[torch.dtype, _Reader] = {}
+
+    def reader(precision: str) -> _Reader:
+        dtype = dtype_of(precision)
+        if dtype not in readers:
+            readers.clear()  # one model in memory at a time
+            readers[dtype] = _Reader(read, dtype, window_tokens)
+        return readers[dtype]
+
+    for precision in tried:
+        for way in ways:
+            if way is Way.SERIAL or not _is_packable(reader(precision).fresh(), window_tokens):
+                continue
+            built = _try(reader(precision), way, precision, encode)
+            if built is not None:
+                return built
+    log.warning("texts are computed one after the other by plain transformers")
+    plain = next(precision for precision in tried if precision != "int8")
+    return _serial(reader(plain), plain)
+
+
+class _Reader:
+    """Keeps a model until somebody has used it up, and what plain transformers makes of it."""
+
+    def __init__(self, read: Read, dtype: torch.dtype, window_tokens: int) -> None:
+        self._read = read
+        self.dtype = dtype
+        self._model: PreTrainedModel | None = read(dtype)
+        self.texts = _texts(self._model, window_tokens)
+        plain = SerialModel(self._model, CacheUse.NOT_AT_ALL)
+        self.expected = [plain.last_logits(text, None) for text in self.texts]
+
+    def fresh(self) -> PreTrainedModel:
+        """Return the model with all its weights."""
+        if self._model is None:
+            self._model = self._read(self.dtype)
+        return self._model
+
+    def take(self) -> PreTrainedModel:
+        """Return the model for good."""
+        model = self.fresh()
+        self._model = None
+        return model
+
+
+def _texts(model: PreTrainedModel, window_tokens: int) -> list[list[int]]:
+    """Return two texts, the first longer than any window of attention that may be met."""
+    embeddings: Any = model.get_input_embeddings()
+    rows = int(embeddings.weight.shape[0])
+    window = _sliding_window(model.config) or 0
+    lengths = (max(_PROBE_TOKENS, window + 2), _OTHER_TOKENS)
+    return [
+        [(step * at + step) % rows for at in range(max(3, min(length, window_tokens)))]
+        for step, length in zip((7, 11), lengths, strict=True)
+    ]
+
+
+def _sliding_window(config: Any) -> int | None:
+    if getattr(config, "use_sliding_window", True) is False:
+        return None
+    window = getattr(config, "sliding_window", None)
+    return window if isinstance(window, int) else None
+
+
+def _is_packable(model: PreTrainedModel, window_tokens: int) -> bool:
+    """Whether a model's configuration has nothing that packed steps are known to get wrong."""
+    config: Any = model.config
+    window = _sliding_window(config)
+    kinds = set(getattr(config, "layer_types", None) or ()) - {"full_attention"}
+    rope = getattr(config, "rope_parameters", None) or {}
+    return (
+        not config.is_encoder_decoder
+        and (window is None or window >= window_tokens)
+        and (not kinds or (kinds == {"sliding_attention"} and window is not None))
+        and rope.get("rope_type", "default") in _STEADY_ROPES
+    )
+
+
+def _try(
+    reader: _Reader, way: Way, precision: str, encode: Callable[[str], list[int]] | None
+) -> Built | None:
+    """Build a packed model; None where it cannot be built, or computes something else."""
+    model = reader.fresh()
+    if way is Way.LEAN and not has_lean_forward(model):
+        return None
+    if way is Way.GENERIC and not getattr(model, "_supports_attention_backend", False):
+        return None
+    model = reader.take()
+    try:
+        make = linear_maker(precision, model.device)
+        if way is Way.LEAN:
+            if precision == "int8" and encode is not None:
+                smooth(model, encode)
+            forward: Forward = lean_forward(model, make)
+        else:
+            forward = GenericForward(model, make)
+        del model
+        packed = PackedModel(forward)
+        gap = _probe(packed, reader)
+    except Exception:  # foreign code, in a form that it was not made for
+        log.warning("a model cannot be packed", exc_info=True, extra={"way": way.value})
+        return None
+    if not gap < TOLERANCE[precision]:  # not-a-number fails here too
+        log.warning("a packed model computes amiss", extra={"way": way.value, "gap": gap})
+        return None
+    budget = choose_budget(measure(packed))
+    return Built(model=packed, way=way, precision=precision, budget=budget)
+
+
+def _probe(packed: PackedModel, reader: _Reader) -> float:
+    """Return by how much the packed logits differ from plain transformers', at most.
+
+    Both texts are computed in common steps: the first in two pieces, then the rest of it
+    with the beginning of the second, then the last token of each.
+    """
+    caches = [packed.new_cache() for _ in reader.texts]
+    edges = [(len(text) // 2, len(text) - 1) for text in reader.texts]
+    steps = (
+        ((0, 0, edges[0][0], False),),
+        ((0, *edges[0], False), (1, 0, edges[1][1], False)),
+        tuple((number, edges[number][1], edges[number][1] + 1, True) for number in (0, 1)),
+    )
+    logits = torch.empty(0)
+    for step in steps:
+        rows = [
+            Row(reader.texts[number][start:stop], start, caches[number], is_last)
+            for number, start, stop, is_last in step
+        ]
+        logits = packed.forward(rows)
+    return max(
+        relative_gap(found, expected)
+        for found, expected in zip(logits, reader.expected, strict=True)
+    )
+
+
+def _serial(reader: _Reader, precision: str) -> Built:
+    model = reader.take()
+    cache_use = find_cache_use(model, reader.texts[0], reader.expected[0], TOLERANCE[precision])
+    serial = SerialModel(model, cache_use)
+    budget = choose_budget(measure(serial))
+    return Built(model=serial, way=Way.SERIAL, precision=precision, budget=budget)
