@@ -173,6 +173,47 @@ def doctor(
     raise SystemExit(asyncio.run(report(who, show)))
 
 
+@app.command()
+def bench(
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A name, a Hugging Face id or a folder; may be given several times. Without it, "
+            "GPT-2 with random weights and, where it is installed, the packaged model."
+        ),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Two minutes: one model, fewer sizes and baselines.")
+    ] = False,
+    repeats: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Measurements of each figure.")
+    ] = None,
+    chart: Annotated[Path | None, typer.Option(help="Draw the figures into this PNG file.")] = None,
+    json_only: Annotated[
+        bool, typer.Option("--json-only", help="No tables, only the line of JSON.")
+    ] = False,
+) -> None:
+    """Measure how fast this machine writes, beside other ways of running the same model.
+
+    The last line is JSON.
+    """
+    from dataclasses import replace  # noqa: PLC0415 -- only this command changes a plan
+
+    from bot.bench.plan import FULL, QUICK  # noqa: PLC0415 -- only what this command measures
+    from bot.bench.running import run_bench  # noqa: PLC0415 -- loads torch and transformers
+
+    plan = QUICK if quick else FULL
+    run_bench(
+        model or (),
+        plan if repeats is None else replace(plan, repeats=repeats),
+        cache_dir=_load().cache_dir,
+        words=Words(_locale()),
+        is_quick=quick,
+        chart=chart,
+        is_json_only=json_only,
+    )
+
+
 def _console() -> "Console":
     from bot.terminal.render import make_console  # noqa: PLC0415 -- rich costs --help 0.1 s
 

@@ -1,0 +1,1 @@
+"""How fast this machine writes: the engine beside other ways of running the same model."""
