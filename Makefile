@@ -34,8 +34,8 @@ test: check ## All of that and the tests, with coverage
 	@# Much of a test is waiting for a process: four of them fill two cores.
 	$(BIN)/python -m pytest -n 4 --dist worksteal --cov --cov-report=term --cov-fail-under=90
 
-bench: $(STAMP) ## Measure the storage (benchmarks/ has the other measurements)
-	$(BIN)/python benchmarks/storage.py
+bench: $(STAMP) ## Measure the engine (ARGS=--quick; benchmarks/ has the other measurements)
+	$(BIN)/roundtale bench $(ARGS)
 
 clean: ## Remove what the other targets made (stories and models stay)
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov

@@ -202,11 +202,12 @@ def bench(
     from bot.bench.plan import FULL, QUICK  # noqa: PLC0415 -- only what this command measures
     from bot.bench.running import run_bench  # noqa: PLC0415 -- loads torch and transformers
 
-    plan = QUICK if quick else FULL
+    settings = _load()
+    plan = replace(QUICK if quick else FULL, threads=settings.threads)
     run_bench(
         model or (),
         plan if repeats is None else replace(plan, repeats=repeats),
-        cache_dir=_load().cache_dir,
+        cache_dir=settings.cache_dir,
         words=Words(_locale()),
         is_quick=quick,
         chart=chart,

@@ -51,7 +51,7 @@ class CTranslate2:
 
 
 @contextmanager
-def open_ctranslate2(bench_model: BenchModel, _plan: Plan) -> Iterator[Sequence[Way]]:
+def open_ctranslate2(bench_model: BenchModel, plan: Plan) -> Iterator[Sequence[Way]]:
     """Convert the model to int8 and load it.
 
     Raises:
@@ -77,6 +77,6 @@ def open_ctranslate2(bench_model: BenchModel, _plan: Plan) -> Iterator[Sequence[
             device="cpu",
             compute_type="int8",
             inter_threads=1,
-            intra_threads=usable_threads(),
+            intra_threads=usable_threads(plan.threads),
         )
         yield [CTranslate2(generator, [str(token) for token in tokens], bench_model.end_ids)]

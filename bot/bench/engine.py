@@ -117,7 +117,12 @@ async def stream(
 
 
 async def open_backend(
-    bench_model: BenchModel, precision: Precision, *, max_active: int, kv_tokens: int
+    bench_model: BenchModel,
+    precision: Precision,
+    *,
+    max_active: int,
+    kv_tokens: int,
+    threads: int | None,
 ) -> LocalBackend:
     """Load the model.
 
@@ -126,6 +131,7 @@ async def open_backend(
         precision: of the engine.
         max_active: texts that are written at once.
         kv_tokens: that all stories have together, whose keys and values are to be kept.
+        threads: to compute with.
 
     Raises:
         ModelUnavailableError: it cannot be loaded so.
@@ -135,6 +141,7 @@ async def open_backend(
         name=bench_model.name,
         precision=precision,
         max_active=max_active,
+        threads=threads,
         kv_cache_bytes=int(_SPARE * kv_tokens * bench_model.kv_token_bytes),
     )
 
@@ -193,12 +200,16 @@ def engine_group(precision: Precision) -> Group:
 
     @contextmanager
     def open_engine(bench_model: BenchModel, plan: Plan) -> Iterator[Sequence[Way]]:
-        max_active = max(*plan.batches, *(batch for batch, _ in plan.steps))
+        max_active = max([*plan.batches, *(batch for batch, _ in plan.steps)])
         with asyncio.Runner() as runner:
             try:
                 backend = runner.run(
                     open_backend(
-                        bench_model, precision, max_active=max_active, kv_tokens=plan.kv_tokens
+                        bench_model,
+                        precision,
+                        max_active=max_active,
+                        kv_tokens=plan.kv_tokens,
+                        threads=plan.threads,
                     )
                 )
             except RoundtaleError as error:

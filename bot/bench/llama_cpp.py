@@ -32,10 +32,11 @@ class LlamaCpp:
     name = LLAMA_CPP
     keeps_stories = True
 
-    def __init__(self, library: Any, model: Any, bench_model: BenchModel) -> None:
+    def __init__(self, library: Any, model: Any, bench_model: BenchModel, threads: int) -> None:
         self._library = library
         self._model = model
         self._bench_model = bench_model
+        self._threads = threads
         self._context: Any = None
         self._shape = (0, 0)
         self._batch: Any = library.llama_batch_init(_BATCH_TOKENS, 0, 1)
@@ -88,7 +89,7 @@ class LlamaCpp:
         params.n_ctx = sequences * cells
         params.n_batch = _BATCH_TOKENS
         params.n_seq_max = sequences
-        params.n_threads = params.n_threads_batch = usable_threads()
+        params.n_threads = params.n_threads_batch = self._threads
         params.kv_unified = False
         self._context = self._library.llama_init_from_model(self._model, params)
         if not self._context:
@@ -143,7 +144,7 @@ class LlamaCpp:
 
 
 @contextmanager
-def open_llama_cpp(bench_model: BenchModel, _plan: Plan) -> Iterator[Sequence[Way]]:
+def open_llama_cpp(bench_model: BenchModel, plan: Plan) -> Iterator[Sequence[Way]]:
     """Write the model as a GGUF file and load it.
 
     Raises:
@@ -163,7 +164,7 @@ def open_llama_cpp(bench_model: BenchModel, _plan: Plan) -> Iterator[Sequence[Wa
         )
         if not model:
             raise NotAvailableError("llama.cpp does not take the model")
-        way = LlamaCpp(library, model, bench_model)
+        way = LlamaCpp(library, model, bench_model, usable_threads(plan.threads))
         try:
             yield [way]
         finally:

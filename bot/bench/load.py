@@ -134,6 +134,7 @@ async def measure_load(bench_model: BenchModel, plan: Plan, precision: Precision
             bench_model,
             precision,
             max_active=most + 1,
+            threads=plan.threads,
             kv_tokens=held + (most + 1) * plan.window_tokens // 2,
         )
         loading_s = time.monotonic() - begun_s

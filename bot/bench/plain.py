@@ -174,7 +174,7 @@ def open_plain(bench_model: BenchModel, plan: Plan) -> Iterator[Sequence[Way]]:
     library: Any = transformers_logging
     library.disable_progress_bar()
     library.set_verbosity_error()
-    threads = usable_threads()
+    threads = usable_threads(plan.threads)
     torch.set_num_threads(threads)
     automatic: Any = AutoModelForCausalLM
     model = automatic.from_pretrained(

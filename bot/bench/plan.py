@@ -28,6 +28,7 @@ class Plan:
         turn_tokens: of each passage.
         steps: pairs of batch and tokens of context for which a decode step is timed.
         step_tokens: tokens that each row writes meanwhile.
+        threads: that every way computes with; as many as this process may use where None.
     """
 
     repeats: int = 3
@@ -49,6 +50,7 @@ class Plan:
         *((1, 800), (8, 800)),
     )
     step_tokens: int = 32
+    threads: int | None = None
 
     @property
     def window_tokens(self) -> int:
@@ -89,11 +91,11 @@ QUICK = replace(
     FULL,
     repeats=2,
     batches=(1, 8),
-    new_tokens=32,
+    new_tokens=24,
     first_tokens=(40, 900),
     compares=False,
     channels=(8,),
     turns=2,
     steps=((1, 100), (8, 100)),
-    step_tokens=24,
+    step_tokens=16,
 )

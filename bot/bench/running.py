@@ -27,7 +27,6 @@ from bot.bench.results import Results
 from bot.engine.local.store import EMBEDDED_NAME, describe_choice, resolve
 from bot.locales import Words
 
-
 _FILE_WIDTH = 160
 
 
@@ -103,7 +102,7 @@ def measure(
         measure_model(each, plan, measure_load=measure_load, report=report) for each in models
     )
     return Results(
-        machine=describe_machine(),
+        machine=describe_machine(plan.threads),
         is_quick=is_quick,
         took_s=time.monotonic() - begun_s,
         models=found,
