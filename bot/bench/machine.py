@@ -5,6 +5,7 @@ Invariant: nothing here names the machine or its user, only its kind.
 
 import os
 import platform
+import time
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -78,3 +79,28 @@ def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> tuple[str, frozenset[st
         facts.setdefault(key.strip(), value.strip())
     name = facts.get("model name") or platform.processor() or platform.machine()
     return name, frozenset((facts.get("flags") or facts.get("Features") or "").split())
+
+
+class Others:
+    """What other processes take of the processors, from its making on."""
+
+    def __init__(self) -> None:
+        self._begun_s = time.monotonic()
+        self._all_s, self._own_s = _busy_s(), _own_busy_s()
+
+    def share(self) -> float:
+        """Return which share of all processors' time others took, 0 to 1."""
+        passed_s = (time.monotonic() - self._begun_s) * (os.cpu_count() or 1)
+        others_s = (_busy_s() - self._all_s) - (_own_busy_s() - self._own_s)
+        return min(1.0, max(0.0, others_s / passed_s)) if passed_s else 0.0
+
+
+def _busy_s() -> float:
+    times = psutil.cpu_times()
+    return float(times.user + times.system)
+
+
+def _own_busy_s() -> float:
+    """Return the processor time of this process and of the children that have ended."""
+    times = psutil.Process().cpu_times()
+    return float(times.user + times.system + times.children_user + times.children_system)

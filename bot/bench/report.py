@@ -15,6 +15,7 @@ from bot.bench.machine import Machine
 from bot.bench.results import ModelFigures, Results
 from bot.locales import N_, Words
 
+_QUIET_SHARE = 0.05
 _SIGNS = {
     Verdict.STRETCH: ("★", "bold green", N_("stretch")),
     Verdict.MET: ("✓", "green", N_("met")),
@@ -45,6 +46,18 @@ def tables(results: Results, goals: Sequence[Goal], words: Words) -> RenderableT
             *(Text(f"{way}: {why}", style="dim") for way, why in model.missing.items()),
         ]
     parts += [Text(), _goals(goals, words)]
+    if results.busy_share > _QUIET_SHARE:
+        parts.append(
+            Text(
+                words(
+                    N_(
+                        "Other processes took {share} % of the processors meanwhile: the figures are those of a busy machine."
+                    ),
+                    share=round(100 * results.busy_share),
+                ),
+                style="yellow",
+            )
+        )
     parts.append(
         Text(
             words(N_("Measured in {minutes} min {seconds} s."), **_minutes(results.took_s)),
@@ -81,6 +94,7 @@ def _cell(sample: Sample, ratio: float | None, digits: int) -> str:
 
 def _table(title: str, headings: Iterable[str]) -> Table:
     table = Table(title=title, title_justify="left", title_style="", box=None, pad_edge=False)
+    table.min_width = len(title)
     for number, heading in enumerate(headings):
         table.add_column(heading, justify="right" if number else "left", no_wrap=True)
     return table

@@ -126,12 +126,14 @@ class Results:
         machine: what it ran on.
         is_quick: fewer sizes and repeats.
         took_s: the whole run.
+        busy_share: of the processors' time that other processes took meanwhile.
         models: in the order of measurement.
     """
 
     machine: Machine
     is_quick: bool
     took_s: float
+    busy_share: float
     models: tuple[ModelFigures, ...]
 
     def as_json(self, goals: object) -> dict[str, Any]:
@@ -149,6 +151,7 @@ class Results:
             "schema": SCHEMA,
             "quick": self.is_quick,
             "took_s": self.took_s,
+            "busy_share": self.busy_share,
             "machine": asdict(self.machine),
             "models": models,
             "step_times": {

@@ -18,7 +18,7 @@ from rich.console import Console
 from bot.bench.chart import draw, require_chart
 from bot.bench.child import load_in_child
 from bot.bench.goals import judge
-from bot.bench.machine import describe_machine
+from bot.bench.machine import Others, describe_machine
 from bot.bench.measuring import MeasureLoad, measure_model
 from bot.bench.models import RANDOM_GPT2, BenchModel, random_gpt2, read_model
 from bot.bench.plan import Plan
@@ -98,6 +98,7 @@ def measure(
         EngineError: the engine failed.
     """
     begun_s = time.monotonic()
+    others = Others()
     found = tuple(
         measure_model(each, plan, measure_load=measure_load, report=report) for each in models
     )
@@ -105,6 +106,7 @@ def measure(
         machine=describe_machine(plan.threads),
         is_quick=is_quick,
         took_s=time.monotonic() - begun_s,
+        busy_share=others.share(),
         models=found,
     )
 

@@ -34,7 +34,13 @@ def results(models: int) -> Results:
         )
         for number in range(models)
     ]
-    return Results(machine=describe_machine(), is_quick=False, took_s=1.0, models=tuple(figures))
+    return Results(
+        machine=describe_machine(),
+        is_quick=False,
+        took_s=1.0,
+        busy_share=0.0,
+        models=tuple(figures),
+    )
 
 
 def size(picture: bytes) -> tuple[int, int]:

@@ -55,7 +55,10 @@ def test_a_run_shows_tables_and_ends_with_json(
         assert any(row.startswith(text) for row in tables)
     assert "tiny: Roundtale fp32, 3 at once" in progress
     found = json.loads(last)
-    assert set(found) == {"schema", "quick", "took_s", "machine", "models", "step_times", "goals"}
+    assert set(found) == {
+        *("schema", "quick", "took_s", "busy_share", "machine", "models", "step_times", "goals")
+    }
+    assert 0 <= found["busy_share"] <= 1
     assert found["schema"] == 1
     assert not found["quick"]
     assert found["machine"]["versions"]["torch"]

@@ -78,7 +78,9 @@ def test_the_goals_of_gpt2_are_taken_from_where_they_were_measured() -> None:
             )
         },
     )
-    results = Results(machine=describe_machine(), is_quick=False, took_s=1.0, models=(model,))
+    results = Results(
+        machine=describe_machine(), is_quick=False, took_s=1.0, busy_share=0.0, models=(model,)
+    )
     verdicts = {(each.name, each.precision): each.verdict for each in judge(results)}
     assert verdicts == {
         (goals.ONE_STORY, "fp32"): Verdict.UNMEASURED,
