@@ -34,8 +34,9 @@ GREEDY = SamplingParams(
 )
 SAMPLED = SamplingParams()
 PRECISIONS: tuple[Precision, ...] = tuple(
-    precision for precision in get_args(Precision) if precision != "auto"
+    precision for precision in get_args(Precision) if precision in {"fp32", "bf16", "int8"}
 )
+"""Those that processors have, as far as the engine offers them."""
 
 _SPARE = 1.5  # slots are rounded up
 
@@ -215,6 +216,9 @@ def engine_group(precision: Precision) -> Group:
             except RoundtaleError as error:
                 raise NotAvailableError(str(error)) from error
             try:
+                chosen = backend.info.precision
+                if chosen != precision:
+                    raise NotAvailableError(f"the engine chose {chosen} instead")
                 yield [Engine(runner, backend)]
             finally:
                 runner.run(backend.aclose())

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.bench import measuring
+from bot.bench import engine, measuring
 from bot.bench.ctranslate import open_ctranslate2
 from bot.bench.errors import ShortTextError, WindowTooShortError
 from bot.bench.figures import equal_share
@@ -16,6 +16,7 @@ from bot.bench.models import BenchModel
 from bot.bench.plain import open_plain
 from bot.bench.plan import Plan
 from bot.bench.ways import Group, Ids, NotAvailableError, Way
+from bot.engine.backend import Backend
 
 
 class Fake:
@@ -140,4 +141,21 @@ def test_a_library_that_is_not_installed_is_said(
     with pytest.raises(NotAvailableError, match="ctranslate2"), open_ctranslate2(tiny, plan):
         pass
     with pytest.raises(NotAvailableError, match="llama-cpp"), open_llama_cpp(tiny, plan):
+        pass
+
+
+def test_a_precision_that_the_engine_does_not_take_is_not_measured_under_its_name(
+    monkeypatch: pytest.MonkeyPatch, tiny: BenchModel, plan: Plan
+) -> None:
+    open_real = engine.open_backend
+
+    async def fall_back(bench_model: BenchModel, _: object, **options: Any) -> Backend:
+        return await open_real(bench_model, "fp32", **options)
+
+    monkeypatch.setattr(engine, "open_backend", fall_back)
+    group = engine.engine_group("bf16")
+    with (
+        pytest.raises(NotAvailableError, match="the engine chose fp32 instead"),
+        group.open(tiny, plan),
+    ):
         pass
