@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +13,12 @@ from bot.bench.ctranslate import open_ctranslate2
 from bot.bench.errors import ShortTextError, WindowTooShortError
 from bot.bench.figures import equal_share
 from bot.bench.llama_cpp import open_llama_cpp
-from bot.bench.models import BenchModel
+from bot.bench.models import BenchModel, read_model
 from bot.bench.plain import open_plain
 from bot.bench.plan import Plan
 from bot.bench.ways import Group, Ids, NotAvailableError, Way
 from bot.engine.backend import Backend
+from tests.support.tiny_model import Arch, write_tiny_model
 
 
 class Fake:
@@ -114,10 +116,13 @@ def test_a_window_that_is_too_short_is_refused_before_anything_is_loaded(
 @pytest.mark.parametrize(
     ("library", "opened"), [("ctranslate2", open_ctranslate2), ("llama_cpp", open_llama_cpp)]
 )
+@pytest.mark.parametrize("arch", ["gpt2", "llama"])
 def test_other_engines_write_nearly_the_same_where_they_are_installed(
-    library: str, opened: Any, tiny: BenchModel, plan: Plan
+    library: str, opened: Any, arch: Arch, tmp_path: Path, plan: Plan
 ) -> None:
     pytest.importorskip(library)
+    folder = write_tiny_model(tmp_path / arch, arch=arch, n_positions=256)
+    tiny = read_model(folder, arch)
     prompts = tiny.prompts(3, 20)
     with open_plain(tiny, plan) as (snippet, *_):
         expected = snippet.write(prompts, 6)
