@@ -74,7 +74,7 @@ NEXT_TOKEN = N_("next token of the others while a long story is prefilled")
 SAMPLING = N_("sampling as a share of a step at batch 8")
 MEMORY = N_("memory above libraries, weights and key-value cache")
 
-# must and stretch by precision; sources: what other engines reach on two cores (see README)
+# must and stretch by precision, for two cores with AVX-512
 _GPT2: dict[str, dict[str, tuple[float, float | None]]] = {
     ONE_STORY: {"fp32": (1.7, 2.2), "bf16": (2.8, 3.5), "int8": (4.0, 6.0)},
     EIGHT_STORIES: {"fp32": (5.5, 7.0), "bf16": (10.0, 12.0), "int8": (14.0, 20.0)},
