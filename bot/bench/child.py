@@ -18,7 +18,7 @@ from bot.bench.errors import LoadBrokenError
 from bot.bench.load import measure_load
 from bot.bench.models import BenchModel, read_model
 from bot.bench.plan import Plan
-from bot.engine.local.loader import Precision
+from bot.engine.local.packed.precision import Precision
 from bot.errors import RoundtaleError
 
 _INTERRUPTED = 130

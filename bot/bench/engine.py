@@ -17,7 +17,7 @@ from bot.bench.plan import Plan
 from bot.bench.ways import Group, Ids, NotAvailableError, Way
 from bot.engine.backend import Backend
 from bot.engine.local.backend import LocalBackend
-from bot.engine.local.loader import Precision
+from bot.engine.local.packed.precision import Precision
 from bot.engine.types import Chunk, GenerationRequest, PromptPart, SamplingParams
 from bot.errors import RoundtaleError
 

@@ -17,7 +17,7 @@ from bot.bench.models import BenchModel
 from bot.bench.plan import Plan
 from bot.bench.ticking import Lag, resident_bytes, ticking
 from bot.engine.backend import Backend
-from bot.engine.local.loader import Precision
+from bot.engine.local.packed.precision import Precision
 
 _WEIGHT_BYTES = {"fp32": 4, "bf16": 2, "fp16": 2, "int8": 1}
 _MIB = 2**20

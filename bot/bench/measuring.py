@@ -22,7 +22,7 @@ from bot.bench.plan import Plan
 from bot.bench.results import Agreement, FirstToken, ModelFigures, Throughput
 from bot.bench.steps import measure_steps
 from bot.bench.ways import Group, NotAvailableError, Way
-from bot.engine.local.loader import Precision
+from bot.engine.local.packed.precision import Precision
 
 Report = Callable[[str], None]
 """Takes one line of progress."""
