@@ -103,16 +103,12 @@ class Scheduler:
             raise ValueError(msg)
         self._max_active = max_active
         self._max_waiting = max_waiting
+        self._chunk_tokens = chunk_tokens
         self._queue = FairQueue()
         self._waiting: dict[int, _Sequence] = {}
         self._active: dict[int, _Sequence] = {}  # in the order of the prefill's rotation
         self._following: dict[int, Handover] = {}  # by follower
-        self._chunk_tokens = chunk_tokens
-        self.calibrate(
-            chunk_tokens=chunk_tokens,
-            budget_tokens=budget_tokens,
-            budget_alone_tokens=budget_alone_tokens,
-        )
+        self.calibrate(budget_tokens=budget_tokens, budget_alone_tokens=budget_alone_tokens)
 
     def calibrate(
         self,
