@@ -221,21 +221,22 @@ def pair(*, known: int = 100, upto: int = 70) -> Scheduler:
 def test_a_follower_waits_until_its_leader_has_computed_what_they_share() -> None:
     scheduler = pair()
     assert run_step(scheduler) == (Span(1, 0, 64, is_last=False),)
-    assert scheduler.ready_followers() == ()
+    assert scheduler.take_ready_followers() == ()
     assert run_step(scheduler) == (Span(1, 64, 100, is_last=True),)
-    assert scheduler.ready_followers() == (Handover(2, 1, 70),)
+    assert scheduler.take_ready_followers() == (Handover(2, 1, 70),)
+    assert scheduler.take_ready_followers() == ()
     scheduler.advance(2, 70)
-    assert scheduler.ready_followers() == ()
     assert run_step(scheduler) == (
         Span(1, 100, 101, is_last=True),
         Span(2, 70, 100, is_last=True),
     )
 
 
-def test_a_handover_that_nobody_takes_leaves_the_follower_to_itself() -> None:
+def test_a_follower_whose_handover_fails_computes_for_itself() -> None:
     scheduler = pair()
     run_step(scheduler)
     run_step(scheduler)
+    scheduler.take_ready_followers()
     assert Span(2, 0, 64, is_last=False) in run_step(scheduler)
 
 
@@ -258,17 +259,15 @@ def test_a_follower_computes_for_itself_when(release: Callable[[Scheduler], None
     release(scheduler)
     served = {span.id for _ in range(2) for span in run_step(scheduler)}
     assert 2 in served
-    assert scheduler.ready_followers() == ()
+    assert scheduler.take_ready_followers() == ()
 
 
 def test_a_leader_that_keeps_enough_still_hands_over() -> None:
     scheduler = pair()
     run_step(scheduler)
     run_step(scheduler)
-    scheduler.rewind(1, known=80, computed=75)
-    assert scheduler.ready_followers() == (Handover(2, 1, 70),)
-    scheduler.rewind(1, known=80, computed=69)
-    assert scheduler.ready_followers() == ()
+    scheduler.rewind(1, known=80, computed=70)
+    assert scheduler.take_ready_followers() == (Handover(2, 1, 70),)
 
 
 def test_followers_may_be_followed_but_not_in_a_circle() -> None:
@@ -281,9 +280,26 @@ def test_followers_may_be_followed_but_not_in_a_circle() -> None:
             scheduler.follow(follower, leader, 50)
     run_step(scheduler)
     run_step(scheduler)
+    assert scheduler.take_ready_followers() == (Handover(2, 1, 70),)
     scheduler.advance(2, 70)
+    assert run_step(scheduler) == (
+        Span(1, 100, 101, is_last=True),
+        Span(2, 70, 100, is_last=True),
+    )
+    assert scheduler.take_ready_followers() == (Handover(3, 2, 90),)
+
+
+def test_a_handover_may_make_the_next_one_ready_in_the_same_step() -> None:
+    scheduler = pair()
+    scheduler.submit(3, owner="a", known=100)
+    scheduler.admit()
+    scheduler.follow(3, 2, 70)
     run_step(scheduler)
-    assert scheduler.ready_followers() == (Handover(3, 2, 90),)
+    run_step(scheduler)
+    for link in (Handover(2, 1, 70), Handover(3, 2, 70)):
+        assert scheduler.take_ready_followers() == (link,)
+        scheduler.advance(link.id, link.upto)
+    assert {span.id for span in run_step(scheduler)} == {1, 2, 3}
 
 
 @pytest.mark.parametrize(

@@ -101,12 +101,13 @@ class SchedulerMachine(RuleBasedStateMachine):
         )
         self.next_id += 1
 
-    @rule()
-    def step(self) -> None:
+    @rule(asks_again=st.booleans())
+    def step(self, *, asks_again: bool) -> None:
         self.now_s += 1.0
         self.expire()
         self.admit()
-        self.take_handovers()
+        while self.take_handovers() and asks_again:
+            pass
         plan = self.scheduler.plan()
         assert bool(plan.spans) == bool(self.scheduler.active), "everybody waits for somebody"
         prompt_tokens = sum(span.stop - span.start for span in plan.prefills)
@@ -144,8 +145,8 @@ class SchedulerMachine(RuleBasedStateMachine):
                 story.may_be_overtaken -= len(admitted)
                 assert story.may_be_overtaken > 0, "a waiting sequence starves"
 
-    def take_handovers(self) -> None:
-        ready = self.scheduler.ready_followers()
+    def take_handovers(self) -> bool:
+        ready = self.scheduler.take_ready_followers()
         assert set(ready) == {
             link
             for link in self.links.values()
@@ -156,6 +157,7 @@ class SchedulerMachine(RuleBasedStateMachine):
                 self.stories[link.id].slot = self.stories[link.leader_id].slot[: link.upto]
                 self.scheduler.advance(link.id, link.upto)
             del self.links[link.id]
+        return bool(ready)
 
     def compute(self, span: Span) -> None:
         story = self.stories[span.id]
@@ -254,7 +256,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         steps = sum(len(story.text) + REPLY for story in self.stories.values())
         for _ in range(steps):
             if self.stories:
-                self.step()
+                self.step(asks_again=True)
         assert not self.scheduler.has_work
         fresh = new_scheduler()
         for scheduler in (fresh, self.scheduler):
@@ -263,5 +265,5 @@ class SchedulerMachine(RuleBasedStateMachine):
         assert pickle.dumps(self.scheduler) == pickle.dumps(fresh)
 
 
-SchedulerMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=50)
+SchedulerMachine.TestCase.settings = settings(max_examples=200, stateful_step_count=50)
 TestScheduler = SchedulerMachine.TestCase

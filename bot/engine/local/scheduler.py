@@ -241,14 +241,11 @@ class Scheduler:
         """Return what the next step computes.
 
         Prompts take turns within the budget: each gets one span, as long as the budget
-        allows. A follower gets none; one that was ready and was not advanced since is
-        left to compute for itself.
+        allows. A follower gets none.
 
         Raises:
             RuntimeError: a sequence has nothing to compute; see ``advance``.
         """
-        for handover in self.ready_followers():
-            self.unfollow(handover.id)
         decodes: list[Span] = []
         behind: list[_Sequence] = []
         for sequence in self._active.values():
@@ -321,7 +318,7 @@ class Scheduler:
         """Let a sequence wait for what it shares with another: one prefill for both.
 
         It gets no span until the leader has computed ``upto`` tokens (see
-        ``ready_followers``), is removed or goes back. Following anew replaces the old.
+        ``take_ready_followers``), is removed or goes back. Following anew replaces the old.
 
         Args:
             sequence_id: the follower, active, with fewer than ``upto`` tokens computed
@@ -352,17 +349,21 @@ class Scheduler:
         """Let a follower compute for itself; safe for one that is none."""
         self._following.pop(sequence_id, None)
 
-    def ready_followers(self) -> tuple[Handover, ...]:
-        """Return the followers whose leader has computed what they share.
+    def take_ready_followers(self) -> tuple[Handover, ...]:
+        """Return the followers whose leader has computed what they share; they follow no more.
 
-        Copy the leader's keys and values, then ``advance(id, upto)``; after the leader's own
-        ``advance`` and before its ``remove``, at the latest before the next plan.
+        Copy the leader's keys and values, then ``advance(id, upto)``; without that they
+        compute for themselves. Ask in each step before ``plan``, and again after a follower
+        was advanced: another may have followed it. A leader hands over only until its ``remove``.
         """
-        return tuple(
+        ready = tuple(
             handover
             for handover in self._following.values()
             if self._active[handover.leader_id].computed >= handover.upto
         )
+        for handover in ready:
+            del self._following[handover.id]
+        return ready
 
     def _release(self, leader_id: int, *, beyond: int) -> None:
         """Let those compute for themselves that wait for more of a leader's tokens."""
