@@ -140,10 +140,7 @@ class EngineCore:
             running.generation.start(cached)
             self._follow(job_id, cached)
             running.is_open = True
-        for handover in self._scheduler.ready_followers():
-            self._runner.copy(handover.id, handover.leader_id, handover.upto)
-            self._scheduler.advance(handover.id, handover.upto)
-            self._running[handover.id].generation.cached_tokens = handover.upto
+        self._hand_over()
         events += self._changed_places()
         plan = self._scheduler.plan()
         result = self._runner.run(
@@ -152,6 +149,7 @@ class EngineCore:
         events += [self._fail(job_id, error) for job_id, error in result.errors.items()]
         for job_id, computed in result.computed.items():
             self._scheduler.advance(job_id, computed)
+        self._hand_over()  # before a leader may end
         return events + self._take_tokens(result.logits)
 
     def _take_tokens(self, logits: Mapping[int, torch.Tensor]) -> list[Event]:
@@ -206,6 +204,14 @@ class EngineCore:
             running.text.append(token)
             self._scheduler.extend(job_id)
         return Event(job_id, progress.chunk) if progress.chunk is not None else None
+
+    def _hand_over(self) -> None:
+        """Give followers what their leaders have computed."""
+        while ready := self._scheduler.take_ready_followers():
+            for handover in ready:
+                self._runner.copy(handover.id, handover.leader_id, handover.upto)
+                self._scheduler.advance(handover.id, handover.upto)
+                self._running[handover.id].generation.cached_tokens = handover.upto
 
     def _follow(self, job_id: int, cached: int) -> None:
         """Let a request wait for what another of its story is about to compute.
