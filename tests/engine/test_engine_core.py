@@ -220,6 +220,48 @@ def test_a_text_does_not_depend_on_who_else_is_served(any_model: LoadedModel) ->
     assert [desk.readings[number].text for number in numbers] == alone
 
 
+def test_one_prefill_serves_several_continuations(kind: Kind) -> None:
+    computed: list[int] = []
+
+    def through(rows: Sequence[Row[Any]], honest: Honest) -> torch.Tensor:
+        computed.extend(len(row.tokens) for row in rows)
+        return honest()
+
+    requests = [ask(LONG * 3, seed=seed, max_tokens=6, cache_key="story") for seed in range(4)]
+    alone = []
+    for request in requests:
+        desk = Desk(kind.loaded)
+        number = desk.submit(request)
+        desk.run()
+        alone.append(desk.readings[number])
+    desk = Desk(alter(kind.loaded, through))
+    numbers = [desk.submit(request) for request in requests]
+    desk.run()
+    together = [desk.readings[number] for number in numbers]
+    assert [reading.text for reading in together] == [reading.text for reading in alone]
+    assert len({reading.text for reading in together}) == 4
+    prompt = together[0].usage.prompt_tokens
+    if kind.loaded.model.cache_use is CacheUse.CROPPED:
+        shared = (prompt - 1) // CHUNK_TOKENS * CHUNK_TOKENS
+        assert [reading.usage.cached_tokens for reading in together] == [0, shared, shared, shared]
+        assert sum(computed) < prompt + 4 * (CHUNK_TOKENS + 6)
+    else:
+        assert sum(computed) >= 4 * prompt
+
+
+def test_whoever_follows_a_cancelled_request_computes_for_itself(loaded: LoadedModel) -> None:
+    desk = Desk(loaded)
+    leader = desk.submit(ask(LONG * 4, max_tokens=6, cache_key="story"))
+    follower = desk.submit(ask(LONG * 4, seed=7, max_tokens=6, cache_key="story"))
+    desk.step()
+    desk.hear(desk.core.cancel(leader))
+    desk.run()
+    assert (
+        desk.readings[follower].text
+        == Desk(loaded).write(prompt=LONG * 4, seed=7, max_tokens=6).text
+    )
+
+
 def test_requests_are_refused_when_too_many_wait_and_hear_their_place(loaded: LoadedModel) -> None:
     desk = Desk(loaded, max_active=1, max_waiting=2)
     numbers = [desk.submit(ask(max_tokens=3, owner=owner)) for owner in "abcd"]
