@@ -77,6 +77,7 @@ class EngineCore:
         self._sampler = Sampler(suppressed_ids=loaded.suppressed_ids, end_ids=loaded.end_ids)
         self._kinds = TokenKinds(loaded.tokenizer)
         self._last_error: str | None = None
+        self._places: Mapping[int, int] = {}
 
     @property
     def has_work(self) -> bool:
@@ -150,17 +151,15 @@ class EngineCore:
         for job_id, computed in result.computed.items():
             self._scheduler.advance(job_id, computed)
         self._hand_over()  # before a leader may end
-        return events + self._take_tokens(result.logits)
+        return events + self._take_tokens(result.ended, result.logits)
 
-    def _take_tokens(self, logits: Mapping[int, torch.Tensor]) -> list[Event]:
+    def _take_tokens(self, job_ids: Sequence[int], logits: torch.Tensor) -> list[Event]:
         """Draw the next token of each request and follow what comes of it."""
-        if not logits:
+        if not job_ids:
             return []
-        drawn = self._sampler.draw(
-            torch.stack(list(logits.values())), [self._next_draw(job_id) for job_id in logits]
-        )
+        drawn = self._sampler.draw(logits, [self._next_draw(job_id) for job_id in job_ids])
         events: list[Event] = []
-        for job_id, token in zip(logits, drawn, strict=True):
+        for job_id, token in zip(job_ids, drawn, strict=True):
             if isinstance(token, EngineError):
                 events.append(self._fail(job_id, token))
                 continue
@@ -236,7 +235,11 @@ class EngineCore:
 
     def _changed_places(self) -> list[Event]:
         events: list[Event] = []
-        for job_id, place in self._scheduler.places().items():
+        places = self._scheduler.places()
+        if places is self._places:
+            return events  # nobody came or went
+        self._places = places
+        for job_id, place in places.items():
             running = self._running[job_id]
             if running.place != place:
                 running.place = place

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 C = TypeVar("C", bound=KeyValues)
 
+_NO_LOGITS = torch.empty(0, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Row(Generic[C]):
@@ -66,12 +68,14 @@ class StepResult:
     """What a step gave.
 
     Attributes:
-        logits: by sequence, (V,), for spans that ended with the last known token.
+        ended: the sequences whose spans ended with their last known token.
+        logits: (R, V), those sequences' logits after it, in their order; any float type.
         computed: by sequence, how many of its tokens are computed now.
         errors: by sequence, what went wrong; its slot is gone.
     """
 
-    logits: Mapping[int, torch.Tensor]
+    ended: Sequence[int]
+    logits: torch.Tensor
     computed: Mapping[int, int]
     errors: Mapping[int, EngineError]
 
@@ -139,13 +143,15 @@ class StepRunner(Generic[C]):
             plan: which spans.
             texts: by sequence, all its known tokens.
         """
-        result = StepResult({}, {}, {})
         if self._model.is_packed and len(plan.spans) > 1:
             try:
                 return self._compute(plan.spans, texts)
             except Exception:  # a model's forward may raise anything; see who is to blame
                 log.exception("a step of the model failed; its requests are computed alone")
-        logits, computed, errors = dict(result.logits), dict(result.computed), {}
+        ended: list[int] = []
+        logits: list[torch.Tensor] = []
+        computed: dict[int, int] = {}
+        errors: dict[int, EngineError] = {}
         for span in plan.spans:
             try:
                 alone = self._compute((span,), texts)
@@ -154,17 +160,21 @@ class StepRunner(Generic[C]):
                 errors[span.id] = StepFailedError()
                 self.close(span.id, keeps=False)
                 continue
-            logits |= alone.logits
+            ended += alone.ended
+            logits += alone.logits
             computed |= alone.computed
-        return StepResult(logits, computed, errors)
+        return StepResult(ended, torch.stack(logits) if logits else _NO_LOGITS, computed, errors)
 
     def _compute(self, spans: Sequence[Span], texts: Mapping[int, Sequence[int]]) -> StepResult:
         rows = [self._row(span, texts[span.id]) for span in spans]
-        wanted = [span.id for span in spans if span.is_last]
-        logits = dict(zip(wanted, self._model.forward(rows), strict=True))
+        ended = [span.id for span in spans if span.is_last]
+        logits = self._model.forward(rows)
+        if len(logits) != len(ended):
+            msg = f"{len(logits)} rows of logits for {len(ended)} sequences"
+            raise RuntimeError(msg)
         for span in spans:
             self._slots[span.id].tokens += texts[span.id][span.start : span.stop]
-        return StepResult(logits, {span.id: span.stop for span in spans}, {})
+        return StepResult(ended, logits, {span.id: span.stop for span in spans}, {})
 
     def _row(self, span: Span, text: Sequence[int]) -> Row[C]:
         # Without a cache the whole text is computed, once its end is reached.

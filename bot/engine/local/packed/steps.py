@@ -43,4 +43,4 @@ class PackedModel:
         """Compute the rows; see ``StepModel``."""
         with torch.inference_mode():
             packed = Packed(rows, self._forward.layout.device)
-            return self._forward(packed).to("cpu", torch.float32)
+            return self._forward(packed).cpu()
