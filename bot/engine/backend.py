@@ -7,7 +7,15 @@ time (``aclose`` or cancellation of the consuming task) and then frees what it h
 from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
-from bot.engine.types import Chunk, GenerationRequest, Health, ModelInfo, PromptPart
+from bot.engine.types import (
+    Chunk,
+    GenerationRequest,
+    Health,
+    ModelInfo,
+    PromptPart,
+    Score,
+    ScoreRequest,
+)
 
 
 class Backend(Protocol):
@@ -29,6 +37,16 @@ class Backend(Protocol):
             QueueFullError: too many requests wait.
             EngineStoppedError: the engine is closed or dead.
             EngineError: this request failed.
+        """
+        ...
+
+    async def score(self, request: ScoreRequest) -> Score:
+        """Return how likely a text is after its prompt.
+
+        Raises:
+            EmptyPromptError: the text has no token.
+            PromptTooLongError: prompt and text exceed the window.
+            EngineError: as for ``stream``.
         """
         ...
 

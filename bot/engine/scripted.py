@@ -21,6 +21,8 @@ from bot.engine.types import (
     ModelInfo,
     PromptPart,
     PromptStyle,
+    Score,
+    ScoreRequest,
     Usage,
     Verdict,
 )
@@ -79,6 +81,7 @@ class ScriptedBackend(Backend):
             exception is raised instead of writing.
         info: what it says of itself.
         max_open: more streams than these at a time are refused.
+        score: the log-likelihood of a text; a nat less for each of its words by default.
 
     Attributes:
         requests: all that were asked, refused ones included.
@@ -94,6 +97,7 @@ class ScriptedBackend(Backend):
         *,
         info: ModelInfo = SCRIPTED_INFO,
         max_open: int = 64,
+        score: Callable[[ScoreRequest], float] = lambda request: -1.0 * len(tokenize(request.text)),
     ) -> None:
         self._answer: Callable[[GenerationRequest], Answer]
         if callable(answers):
@@ -103,6 +107,7 @@ class ScriptedBackend(Backend):
             self._answer = lambda _: queued.pop(0) if len(queued) > 1 else queued[0]
         self._info = info
         self._max_open = max_open
+        self._score = score
         self._tasks: dict[int, asyncio.Event] = {}
         self._is_closed = False
         self.requests: list[GenerationRequest] = []
@@ -118,6 +123,14 @@ class ScriptedBackend(Backend):
     def active(self) -> int:
         """How many streams are open."""
         return len(self._tasks)
+
+    async def score(self, request: ScoreRequest) -> Score:
+        """Score as told."""
+        if self._is_closed:
+            raise EngineStoppedError
+        return Score(
+            log_likelihood=self._score(request), tokens=max(1, len(tokenize(request.text)))
+        )
 
     def count_tokens(self, parts: Sequence[PromptPart]) -> int:
         """Count words."""

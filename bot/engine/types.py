@@ -170,6 +170,42 @@ class GenerationRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreRequest:
+    """A text whose likelihood is asked for.
+
+    Attributes:
+        prompt: what stands before it.
+        text: the text, at least one token.
+        owner: as for a ``GenerationRequest``; so are ``group``, ``cache_key`` and ``timeout_s``.
+    """
+
+    prompt: Sequence[PromptPart]
+    text: str
+    owner: str = ""
+    group: str | None = None
+    cache_key: str | None = None
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """How likely a model finds a text.
+
+    Attributes:
+        log_likelihood: of the whole text after its prompt, in nats.
+        tokens: how many that are.
+    """
+
+    log_likelihood: float
+    tokens: int
+
+    @property
+    def mean(self) -> float:
+        """Nats a token."""
+        return self.log_likelihood / self.tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """What a finished generation took."""
 

@@ -18,7 +18,15 @@ from bot.discord_app.errors import root_of
 from bot.discord_app.services import Services
 from bot.engine.backend import Backend
 from bot.engine.scripted import SCRIPTED_INFO, ScriptedBackend
-from bot.engine.types import Chunk, GenerationRequest, Health, ModelInfo, PromptPart
+from bot.engine.types import (
+    Chunk,
+    GenerationRequest,
+    Health,
+    ModelInfo,
+    PromptPart,
+    Score,
+    ScoreRequest,
+)
 from bot.errors import RoundtaleError
 from bot.policy.budgets import Budgets
 from bot.service.clock import SystemClock
@@ -77,6 +85,9 @@ class GatedBackend(Backend):
             count += 1
             if count == 6:
                 await self._wait(self.half)
+
+    async def score(self, request: ScoreRequest) -> Score:
+        return await self.inner.score(request)
 
     def count_tokens(self, parts: Sequence[PromptPart]) -> int:
         return self.inner.count_tokens(parts)

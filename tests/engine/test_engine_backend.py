@@ -12,10 +12,11 @@ from bot.engine.local import backend as backend_module
 from bot.engine.local import loader
 from bot.engine.local.backend import LocalBackend
 from bot.engine.local.core import EngineCore
+from bot.engine.local.errors import EmptyTextToScoreError
 from bot.engine.local.loader import LoadedModel, load_model
 from bot.engine.local.tokenizer import load_tokenizer
 from bot.engine.local.worker import Event
-from bot.engine.types import Action, FinishReason, PromptPart, PromptStyle, Verdict
+from bot.engine.types import Action, FinishReason, PromptPart, PromptStyle, ScoreRequest, Verdict
 from bot.errors import (
     EngineStoppedError,
     ModelUnavailableError,
@@ -305,3 +306,21 @@ async def test_the_loop_stays_free_while_many_write(backend: LocalBackend) -> No
     await asyncio.gather(*(read(backend, ask(max_tokens=20, owner=owner)) for owner in "abcd"))
     ticking.cancel()
     assert turns > 20
+
+
+async def test_a_likely_text_scores_higher_and_errors_are_said(opened: Opened) -> None:
+    async with opened() as backend:
+        prompt = [PromptPart(PROMPT)]
+        texts = (" the wolf walked.", " zq!zq!zq")
+        scores = await asyncio.gather(
+            *(backend.score(ScoreRequest(prompt=prompt, text=text)) for text in texts)
+        )
+        assert scores[0].mean > scores[1].mean
+        assert scores[0].log_likelihood < 0.0
+        assert (await backend.score(ScoreRequest(prompt=[], text="the"))).tokens >= 1
+        with pytest.raises(EmptyTextToScoreError):
+            await backend.score(ScoreRequest(prompt=prompt, text=""))
+        with pytest.raises(PromptTooLongError):
+            await backend.score(ScoreRequest(prompt=prompt, text=" the" * 600))
+    with pytest.raises(EngineStoppedError):
+        await backend.score(ScoreRequest(prompt=prompt, text="x"))

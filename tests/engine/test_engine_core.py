@@ -11,15 +11,25 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from bot.engine.local.core import EngineCore
+from bot.engine.local.errors import TooSlowError
 from bot.engine.local.generation import Job
 from bot.engine.local.kv_cache import CacheUse
 from bot.engine.local.loader import LoadedModel, load_model
 from bot.engine.local.packed.build import ALL_WAYS, Way
 from bot.engine.local.runner import Row, StepModel
 from bot.engine.local.scheduler import CHUNK_TOKENS
+from bot.engine.local.scoring import ScoreJob
 from bot.engine.local.serial import SerialModel
 from bot.engine.local.worker import Event
-from bot.engine.types import Action, FinishReason, GenerationRequest, Verdict
+from bot.engine.types import (
+    Action,
+    Chunk,
+    FinishReason,
+    GenerationRequest,
+    Score,
+    ScoreRequest,
+    Verdict,
+)
 from bot.errors import EngineError, QueueFullError
 from tests.engine.engine_reading import GREEDY, PROMPT, Reading, Watch, ask
 from tests.support.tiny_model import Arch, write_tiny_model
@@ -83,7 +93,7 @@ class Desk:
             assert event.id not in self.errors
             if isinstance(event.content, EngineError):
                 self.errors[event.id] = event.content
-            else:
+            elif isinstance(event.content, Chunk):
                 self.readings[event.id].add(event.content)
 
     def step(self) -> None:
@@ -249,6 +259,74 @@ def test_one_prefill_serves_several_continuations(kind: Kind) -> None:
         assert sum(computed) >= 4 * prompt
 
 
+def score_of(model: LoadedModel, prompt: list[int], text: list[int], **options: Any) -> Score:
+    desk = Desk(model)
+    desk.core.submit(
+        ScoreJob(
+            id=99,
+            request=ScoreRequest(prompt=[], text="", **options),
+            prompt_ids=tuple(prompt),
+            text_ids=tuple(text),
+        )
+    )
+    desk.submit(ask(max_tokens=12))
+    found: list[Score] = []
+    while desk.core.has_work:
+        contents = [event.content for event in desk.core.step()]
+        found += [content for content in contents if isinstance(content, Score)]
+    assert len(found) == 1
+    return found[0]
+
+
+@pytest.mark.parametrize("length", [1, 2, 70])
+def test_a_text_is_as_likely_as_plain_transformers_says(kind: Kind, length: int) -> None:
+    prompt = kind.loaded.tokenizer.encode(LONG)[:77]
+    text = [(7 * at) % 700 for at in range(length)]
+    with torch.inference_mode():
+        logits = kind.plain(input_ids=torch.tensor([prompt + text])).logits[0]
+    expected = torch.log_softmax(logits.double(), 1)[
+        torch.arange(len(prompt) - 1, len(prompt) + length - 1), text
+    ].sum()
+    score = score_of(kind.loaded, prompt, text)
+    assert score.tokens == length
+    assert score.log_likelihood == pytest.approx(float(expected), rel=1e-3)
+
+
+def test_scores_of_one_prompt_share_its_prefill(loaded: LoadedModel) -> None:
+    computed: list[int] = []
+
+    def through(rows: Sequence[Row[Any]], honest: Honest) -> torch.Tensor:
+        computed.extend(len(row.tokens) for row in rows)
+        return honest()
+
+    prompt = tuple(loaded.tokenizer.encode(LONG * 3)[:300])
+    core = EngineCore(alter(loaded, through))
+    scores: dict[int, Score] = {}
+    for number in range(1, 9):
+        request = ScoreRequest(prompt=[], text="", cache_key="card")
+        ids = (number, number + 1, 3)
+        core.submit(ScoreJob(id=number, request=request, prompt_ids=prompt, text_ids=ids))
+    while core.has_work:
+        for event in core.step():
+            assert isinstance(event.content, Score)
+            scores[event.id] = event.content
+    assert len(scores) == 8
+    assert sum(computed) < 300 + 8 * (CHUNK_TOKENS + 3)
+    alone = score_of(loaded, list(prompt), [5, 6, 3])
+    assert scores[5].log_likelihood == pytest.approx(alone.log_likelihood, rel=1e-5)
+
+
+def test_a_score_that_comes_too_late_is_an_error(loaded: LoadedModel) -> None:
+    now_s = 0.0
+    core = EngineCore(loaded, clock=lambda: now_s)
+    request = ScoreRequest(prompt=[], text="", timeout_s=1.0)
+    core.submit(ScoreJob(id=1, request=request, prompt_ids=(1, 2), text_ids=(3,)))
+    now_s = 2.0
+    (event,) = core.step()
+    assert isinstance(event.content, TooSlowError)
+    assert not core.has_work
+
+
 def test_whoever_follows_a_cancelled_request_computes_for_itself(loaded: LoadedModel) -> None:
     desk = Desk(loaded)
     leader = desk.submit(ask(LONG * 4, max_tokens=6, cache_key="story"))
@@ -319,7 +397,7 @@ def run_beside(
 def test_not_a_number_fails_its_request_alone(loaded: LoadedModel) -> None:
     def through(rows: Sequence[Row[Any]], honest: Honest) -> torch.Tensor:
         logits = honest().clone()
-        wanted = [row for row in rows if row.wants_logits]
+        wanted = [row for row in rows if row.wanted]
         for row, values in zip(wanted, logits, strict=True):
             if len(row.tokens) == 30:
                 values.fill_(torch.nan)

@@ -99,10 +99,10 @@ def test_a_cache_that_gives_something_else_is_not_used(
 ) -> None:
     honest = SerialModel.last_logits
 
-    def last_logits(self: Any, ids: Any, cache: Any) -> torch.Tensor:
+    def last_logits(self: Any, ids: Any, cache: Any, count: int = 1) -> torch.Tensor:
         if cache is not None and failure == "raises":
             raise TypeError("no cache here")
-        return honest(self, ids, None)
+        return honest(self, ids, None, count)
 
     monkeypatch.setattr(SerialModel, "last_logits", last_logits)
     loaded = load_model(tiny_gpt2, ways=(Way.SERIAL,), threads=1)

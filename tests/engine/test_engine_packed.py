@@ -142,7 +142,7 @@ def test_every_family_is_computed_in_the_best_way_that_is_right(family: str) -> 
         [
             built.model.forward(
                 [
-                    Row(text[start:stop], start, cache, wants_logits=True)
+                    Row(text[start:stop], start, cache, wanted=1)
                     for text, cache in zip(texts, caches, strict=True)
                     for start, stop in [(len(text) // 2 * half * is_kept, len(text) // (2 - half))]
                 ]
@@ -165,7 +165,7 @@ def test_a_row_is_bitwise_the_same_alone_and_in_company(tiny_llama: Path) -> Non
         caches = [model.new_cache() for _ in texts]
         for at in range(0, 96, CHUNK_TOKENS):
             rows = [
-                Row(text[at : at + CHUNK_TOKENS], at, cache, wants_logits=False)
+                Row(text[at : at + CHUNK_TOKENS], at, cache, wanted=0)
                 for text, cache in zip(texts, caches, strict=True)
                 if len(text) > at + CHUNK_TOKENS
             ]
@@ -173,7 +173,7 @@ def test_a_row_is_bitwise_the_same_alone_and_in_company(tiny_llama: Path) -> Non
                 model.forward(rows)
         return model.forward(
             [
-                Row(text[start:], start, cache, wants_logits=True)
+                Row(text[start:], start, cache, wanted=1)
                 for text, cache in zip(texts, caches, strict=True)
                 for start in [(len(text) - 1) // CHUNK_TOKENS * CHUNK_TOKENS]
             ]
@@ -207,7 +207,7 @@ def test_attention_sees_what_came_before_and_nothing_after() -> None:
     generator = torch.Generator().manual_seed(1)
     length = CHUNK_TOKENS + 9
     query, keys, values = torch.randn(3, length, 2, 8, generator=generator)
-    packed = Packed([Row([0] * length, 0, block, wants_logits=True)], torch.device("cpu"))
+    packed = Packed([Row([0] * length, 0, block, wanted=1)], torch.device("cpu"))
     found = packed.attend(1, query, keys, values)
     scores = torch.einsum("qhd,khd->hqk", query, keys) / 8**0.5
     scores = scores.masked_fill(~torch.ones(length, length, dtype=torch.bool).tril(), -torch.inf)

@@ -4,7 +4,7 @@ from contextlib import aclosing
 import pytest
 
 from bot.engine.scripted import Script, ScriptedBackend, tokenize
-from bot.engine.types import Action, FinishReason, Verdict
+from bot.engine.types import Action, FinishReason, ScoreRequest, Verdict
 from bot.errors import EngineError, EngineStoppedError, PromptTooLongError, QueueFullError
 from tests.engine.engine_reading import Watch, ask, read
 
@@ -144,3 +144,12 @@ def test_tokens_joined_are_the_text() -> None:
     backend = ScriptedBackend()
     assert backend.count_tokens(ask(text).prompt) == len(tokenize(text))
     assert backend.info.name == "scripted"
+
+
+async def test_scores_are_as_told() -> None:
+    backend = ScriptedBackend(score=lambda request: -float(len(request.text)))
+    score = await backend.score(ScoreRequest(prompt=[], text="two words"))
+    assert (score.log_likelihood, score.tokens, score.mean) == (-9.0, 2, -4.5)
+    await backend.aclose()
+    with pytest.raises(EngineStoppedError):
+        await backend.score(ScoreRequest(prompt=[], text="x"))

@@ -9,7 +9,7 @@ from bot.engine.local.core import EngineCore
 from bot.engine.local.generation import Job
 from bot.engine.local.loader import LoadedModel
 from bot.engine.local.worker import Event
-from bot.engine.types import FinishReason, GenerationRequest, PromptPart
+from bot.engine.types import Chunk, FinishReason, GenerationRequest, PromptPart
 from bot.errors import EngineError, QueueFullError
 
 REQUESTS = 10_000
@@ -36,6 +36,7 @@ def test_ten_thousand_requests_each_end_once_and_memory_does_not_grow(
             if isinstance(content, EngineError):
                 reason: FinishReason | str | None = type(content).__name__
             else:
+                assert isinstance(content, Chunk)
                 reason = content.finish
             if reason is not None:
                 open_jobs.remove(event.id)  # raises where a job ends twice

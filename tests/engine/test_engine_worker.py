@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from bot.engine.local.generation import Job
+from bot.engine.local.scoring import ScoreJob
 from bot.engine.local.worker import EngineThread, Event, Load
 from bot.engine.types import Chunk
 from bot.errors import EngineStoppedError, ModelUnavailableError
@@ -29,7 +30,7 @@ class FakeCore:
     def load(self) -> Load:
         return Load(waiting=len(self.jobs), active=0)
 
-    def submit(self, job: Job) -> list[Event]:
+    def submit(self, job: Job | ScoreJob) -> list[Event]:
         self.threads.add(threading.get_ident())
         self.jobs.append(job.id)
         return []

@@ -15,6 +15,8 @@ from bot.engine.types import (
     ModelInfo,
     PromptPart,
     PromptStyle,
+    Score,
+    ScoreRequest,
     Usage,
 )
 from bot.errors import BusyError, ConflictError
@@ -601,6 +603,9 @@ class FakeBackend:
             )
         finally:
             self.closed_early += not is_done
+
+    async def score(self, request: ScoreRequest) -> Score:
+        return Score(log_likelihood=-1.0, tokens=1)
 
     def count_tokens(self, parts: Sequence[PromptPart]) -> int:
         return sum(len(part.text.split()) for part in parts)

@@ -8,10 +8,10 @@ Invariants:
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Self
@@ -20,9 +20,11 @@ from transformers import PreTrainedTokenizerBase
 
 from bot.engine.backend import Backend
 from bot.engine.local.core import EngineCore
+from bot.engine.local.errors import ChatTemplateError, EmptyTextToScoreError
 from bot.engine.local.generation import Job
 from bot.engine.local.loader import LoadedModel, load_model
 from bot.engine.local.packed.precision import Device, Precision
+from bot.engine.local.scoring import ScoreJob
 from bot.engine.local.tokenizer import PromptEncoder, load_tokenizer
 from bot.engine.local.worker import EngineThread, Event
 from bot.engine.types import (
@@ -32,6 +34,8 @@ from bot.engine.types import (
     ModelInfo,
     PromptPart,
     PromptStyle,
+    Score,
+    ScoreRequest,
 )
 from bot.errors import EngineError, EngineStoppedError, PromptTooLongError
 
@@ -48,7 +52,7 @@ class LocalBackend(Backend):
         self._load_parts = load
         self._encoder: PromptEncoder | None = None
         self._info: ModelInfo | None = None
-        self._streams: dict[int, asyncio.Queue[Chunk | EngineError]] = {}
+        self._streams: dict[int, asyncio.Queue[Chunk | Score | EngineError]] = {}
         self._new_id = count(1).__next__
         self._is_closed = False
         self._thread = EngineThread(self._build, deliver=self._deliver, on_end=self._stop_streams)
@@ -97,7 +101,7 @@ class LocalBackend(Backend):
 
             def load_own_tokenizer() -> None:
                 own_tokenizer.append(load_tokenizer(path))
-                with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                     loop.call_soon_threadsafe(on_calm)
 
             loaded = load_model(
@@ -142,14 +146,30 @@ class LocalBackend(Backend):
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         """Write the requested text; see ``Backend.stream``."""
         job = self._admit(request)
-        queue: asyncio.Queue[Chunk | EngineError] = asyncio.Queue()
+        async with contextlib.aclosing(self._answers(job)) as answers:
+            async for content in answers:
+                if isinstance(content, Chunk):
+                    yield content
+
+    async def score(self, request: ScoreRequest) -> Score:
+        """Return how likely a text is; see ``Backend.score``."""
+        job = self._admit_score(request)
+        async with contextlib.aclosing(self._answers(job)) as answers:
+            async for content in answers:
+                if isinstance(content, Score):
+                    return content
+        raise EngineStoppedError  # pragma: no cover -- an answer or an error comes first
+
+    async def _answers(self, job: Job | ScoreJob) -> AsyncGenerator[Chunk | Score, None]:
+        """Hand a job in and yield what comes of it, the last included."""
+        queue: asyncio.Queue[Chunk | Score | EngineError] = asyncio.Queue()
         self._streams[job.id] = queue
         is_over = False
         try:
             self._thread.submit(job)
             while not is_over:
                 content = await queue.get()
-                is_over = isinstance(content, EngineError) or content.finish is not None
+                is_over = not isinstance(content, Chunk) or content.finish is not None
                 if isinstance(content, EngineError):
                     raise content
                 yield content
@@ -210,10 +230,32 @@ class LocalBackend(Backend):
             submitted_at_s=time.monotonic(),
         )
 
+    def _admit_score(self, request: ScoreRequest) -> ScoreJob:
+        if self._is_closed or not self._thread.is_running:
+            raise EngineStoppedError
+        prompt = self._prompts.encode(request.prompt)
+        # Parts are encoded one by one: what stands before a text does not change with it.
+        role = request.prompt[-1].role if request.prompt else None
+        whole = self._prompts.encode([*request.prompt, PromptPart(request.text, role=role)])
+        text = whole[len(prompt) :] if request.prompt else whole
+        if request.prompt and whole[: len(prompt)] != prompt:
+            raise ChatTemplateError
+        if not text:
+            raise EmptyTextToScoreError
+        if len(prompt) + len(text) > self.info.window_tokens:
+            raise PromptTooLongError(tokens=len(prompt) + len(text), limit=self.info.window_tokens)
+        return ScoreJob(
+            id=self._new_id(),
+            request=request,
+            prompt_ids=tuple(prompt),
+            text_ids=tuple(text),
+            submitted_at_s=time.monotonic(),
+        )
+
     def _deliver(self, events: Sequence[Event]) -> None:
         for event in events:
             # A stream that was closed meanwhile is not there any more.
-            with suppress(KeyError):
+            with contextlib.suppress(KeyError):
                 self._streams[event.id].put_nowait(event.content)
 
     def _stop_streams(self) -> None:

@@ -45,9 +45,9 @@ def measure(model: StepModel[Any], clock: Callable[[], float] = time.perf_counte
         for _ in range(_ROUNDS):
             cache = model.new_cache()
             if start:
-                model.forward([Row([0] * start, 0, cache, wants_logits=False)])
+                model.forward([Row([0] * start, 0, cache, wanted=0)])
             began = clock()
-            model.forward([Row([0] * tokens, start, cache, wants_logits=True)])
+            model.forward([Row([0] * tokens, start, cache, wanted=1)])
             best = min(best, clock() - began)
         return best
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import torch
 
-from bot.engine.local.errors import MonitorFailedError
+from bot.engine.local.errors import MonitorFailedError, TooSlowError
 from bot.engine.local.generation import Generation, Job, Next
 from bot.engine.local.kv_cache import common_prefix
 from bot.engine.local.loader import LoadedModel
@@ -23,6 +23,7 @@ from bot.engine.local.repetition import Repetition
 from bot.engine.local.runner import StepRunner
 from bot.engine.local.sampling import Draw, Sampler
 from bot.engine.local.scheduler import CHUNK_TOKENS, Scheduler
+from bot.engine.local.scoring import ScoreJob, Scoring
 from bot.engine.local.tokenizer import TokenKinds, decode
 from bot.engine.local.worker import Event, Load
 from bot.engine.types import Chunk, FinishReason
@@ -35,12 +36,17 @@ _LEAST_SHARED_TOKENS = CHUNK_TOKENS  # to share fewer is not worth a wait
 
 @dataclass(slots=True, eq=False)
 class _Running:
-    generation: Generation
-    repetition: Repetition
-    text: list[int]  # prompt and generated tokens
+    work: Generation | Scoring
+    text: list[int]  # prompt and generated tokens, or prompt and scored ones
     prompt_length: int
+    repetition: Repetition | None = None  # of a generation
     place: int | None = None
     is_open: bool = False  # admitted, with a slot
+
+    @property
+    def key(self) -> str | None:
+        """The story that its keys and values belong to."""
+        return self.work.job.request.cache_key
 
 
 class EngineCore:
@@ -89,25 +95,18 @@ class EngineCore:
         """How busy it is."""
         return Load(self._scheduler.waiting, self._scheduler.active, self._last_error)
 
-    def submit(self, job: Job) -> list[Event]:
+    def submit(self, job: Job | ScoreJob) -> list[Event]:
         """Queue a job; refuse it where too many wait."""
+        if isinstance(job, ScoreJob):
+            # The last token's own logits tell nothing of the text.
+            text = [*job.prompt_ids, *job.text_ids[:-1]]
+            return self._queue(job, _Running(Scoring(job), text, len(job.prompt_ids)))
         request = job.request
-        deadline_s = None if request.timeout_s is None else job.submitted_at_s + request.timeout_s
         generation = Generation(
             job, decode=self._decode, end_ids=self._loaded.end_ids, clock=self._clock
         )
         if request.max_tokens < 1:
             return [Event(job.id, generation.interrupt(FinishReason.LENGTH))]
-        try:
-            self._scheduler.submit(
-                job.id,
-                owner=request.owner,
-                group=request.group,
-                known=len(job.prompt_ids),
-                deadline_s=deadline_s,
-            )
-        except QueueFullError as error:
-            return [Event(job.id, error)]
         repetition = Repetition(
             request.sampling,
             is_exempt=self._kinds.is_exempt(job.exempt_ids),
@@ -115,9 +114,23 @@ class EngineCore:
             is_border=self._kinds.is_border,
             context=job.prompt_ids,
         )
-        self._running[job.id] = _Running(
-            generation, repetition, list(job.prompt_ids), len(job.prompt_ids)
-        )
+        text = list(job.prompt_ids)
+        return self._queue(job, _Running(generation, text, len(text), repetition))
+
+    def _queue(self, job: Job | ScoreJob, running: _Running) -> list[Event]:
+        request = job.request
+        deadline_s = None if request.timeout_s is None else job.submitted_at_s + request.timeout_s
+        try:
+            self._scheduler.submit(
+                job.id,
+                owner=request.owner,
+                group=request.group,
+                known=len(running.text),
+                deadline_s=deadline_s,
+            )
+        except QueueFullError as error:
+            return [Event(job.id, error)]
+        self._running[job.id] = running
         return []
 
     def cancel(self, job_id: int) -> list[Event]:
@@ -134,23 +147,28 @@ class EngineCore:
         ]
         for job_id in self._scheduler.admit():
             running = self._running[job_id]
-            cached = self._runner.open(
-                job_id, running.generation.job.request.cache_key, running.text
-            )
+            # A score needs the logits after the last token of its prompt.
+            cached = self._runner.open(job_id, running.key, running.text[: running.prompt_length])
             self._scheduler.advance(job_id, cached)
-            running.generation.start(cached)
+            running.work.start(cached)
             self._follow(job_id, cached)
             running.is_open = True
         self._hand_over()
         events += self._changed_places()
         plan = self._scheduler.plan()
+        scored = {
+            span.id: running.prompt_length - 1
+            for span in plan.spans
+            if isinstance((running := self._running[span.id]).work, Scoring)
+        }
         result = self._runner.run(
-            plan, {span.id: self._running[span.id].text for span in plan.spans}
+            plan, {span.id: self._running[span.id].text for span in plan.spans}, scored
         )
         events += [self._fail(job_id, error) for job_id, error in result.errors.items()]
         for job_id, computed in result.computed.items():
             self._scheduler.advance(job_id, computed)
         self._hand_over()  # before a leader may end
+        events += self._take_scores(result.scored)
         return events + self._take_tokens(result.ended, result.logits)
 
     def _take_tokens(self, job_ids: Sequence[int], logits: torch.Tensor) -> list[Event]:
@@ -168,9 +186,27 @@ class EngineCore:
                 events.append(event)
         return events
 
+    def _take_scores(self, logits: Mapping[int, torch.Tensor]) -> list[Event]:
+        """Add up what was computed of texts that are scored."""
+        events: list[Event] = []
+        for job_id, values in logits.items():
+            scoring = self._running[job_id].work
+            try:
+                score = scoring.accept(values) if isinstance(scoring, Scoring) else None
+            except EngineError as error:
+                events.append(self._fail(job_id, error))
+                continue
+            if score is not None:
+                self._forget(job_id, keeps=True)
+                events.append(Event(job_id, score))
+        return events
+
     def _next_draw(self, job_id: int) -> Draw:
         running = self._running[job_id]
-        generation = running.generation
+        generation = running.work
+        if not isinstance(generation, Generation) or running.repetition is None:
+            msg = f"{job_id} draws no tokens"
+            raise TypeError(msg)
         request = generation.job.request
         return Draw(
             params=request.sampling,
@@ -185,7 +221,10 @@ class EngineCore:
     def _take_token(self, job_id: int, token: int) -> Event | None:
         """Follow what comes of a request's next token."""
         running = self._running[job_id]
-        generation = running.generation
+        generation = running.work
+        if not isinstance(generation, Generation):
+            msg = f"{job_id} draws no tokens"
+            raise TypeError(msg)
         try:
             progress = generation.accept(token)
         except Exception:  # a monitor is foreign code; only its own request pays
@@ -210,7 +249,7 @@ class EngineCore:
             for handover in ready:
                 self._runner.copy(handover.id, handover.leader_id, handover.upto)
                 self._scheduler.advance(handover.id, handover.upto)
-                self._running[handover.id].generation.cached_tokens = handover.upto
+                self._running[handover.id].work.cached_tokens = handover.upto
 
     def _follow(self, job_id: int, cached: int) -> None:
         """Let a request wait for what another of its story is about to compute.
@@ -219,14 +258,15 @@ class EngineCore:
         who was there before it, so that nobody waits in a circle.
         """
         running = self._running[job_id]
-        key = running.generation.job.request.cache_key
+        key = running.key
         if key is None or not self._runner.can_copy:
             return
         best, leader_id = cached + _LEAST_SHARED_TOKENS, None
         for other_id, other in self._running.items():
-            if not other.is_open or other.generation.job.request.cache_key != key:
+            if not other.is_open or other.key != key:
                 continue
-            shared = common_prefix(other.text[: other.prompt_length], running.text[:-1])
+            own = running.text[: running.prompt_length - 1]
+            shared = common_prefix(other.text[: other.prompt_length], own)
             shared -= shared % CHUNK_TOKENS
             if shared >= best:
                 best, leader_id = shared, other_id
@@ -247,9 +287,12 @@ class EngineCore:
         return events
 
     def _end(self, job_id: int, reason: FinishReason) -> Event:
-        chunk = self._running[job_id].generation.interrupt(reason)
+        work = self._running[job_id].work
+        content: Chunk | EngineError = (
+            TooSlowError() if isinstance(work, Scoring) else work.interrupt(reason)
+        )
         self._forget(job_id, keeps=True)
-        return Event(job_id, chunk)
+        return Event(job_id, content)
 
     def _fail(self, job_id: int, error: EngineError) -> Event:
         self._last_error = error.code

@@ -63,6 +63,20 @@ class StepFailedError(EngineError):
     message = N_("The model failed while it wrote this passage. Your words are kept; try again.")
 
 
+class TooSlowError(EngineError):
+    """The time for an answer of the model is over."""
+
+    code = "engine.too_slow"
+    message = N_("The model did not answer in time. Try again in a moment.")
+
+
+class EmptyTextToScoreError(EngineError):
+    """A text without a single token cannot be likely or unlikely."""
+
+    code = "engine.nothing_to_score"
+    message = N_("There is no text to judge.")
+
+
 class MonitorFailedError(EngineError):
     """The watcher of the text failed."""
 

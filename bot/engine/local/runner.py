@@ -8,6 +8,7 @@ Invariants:
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Generic, Protocol, TypeVar
 
 import torch
@@ -32,13 +33,13 @@ class Row(Generic[C]):
         tokens: ids.
         start: how many tokens come before them.
         cache: holds those, and takes the new ones.
-        wants_logits: whether the logits after the last are wanted.
+        wanted: after how many of them, the last ones, logits are wanted.
     """
 
     tokens: Sequence[int]
     start: int
     cache: C
-    wants_logits: bool
+    wanted: int
 
 
 class StepModel(Protocol[C]):
@@ -70,12 +71,15 @@ class StepResult:
     Attributes:
         ended: the sequences whose spans ended with their last known token.
         logits: (R, V), those sequences' logits after it, in their order; any float type.
+        scored: by sequence of which more was wanted, (n, V), the logits after its span's last
+            n tokens; such a one is not among ``ended``.
         computed: by sequence, how many of its tokens are computed now.
         errors: by sequence, what went wrong; its slot is gone.
     """
 
     ended: Sequence[int]
     logits: torch.Tensor
+    scored: Mapping[int, torch.Tensor]
     computed: Mapping[int, int]
     errors: Mapping[int, EngineError]
 
@@ -103,7 +107,13 @@ class StepRunner(Generic[C]):
         return self._model.cache_use is CacheUse.CROPPED
 
     def open(self, sequence_id: int, key: str | None, tokens: Sequence[int]) -> int:
-        """Take a slot for a sequence; return how many of its tokens are computed already."""
+        """Take a slot for a sequence; return how many of its tokens are computed already.
+
+        Args:
+            sequence_id: a new one.
+            key: of the slot.
+            tokens: the last of these is always left to compute.
+        """
         slot = self._store.take(key, tokens)
         self._slots[sequence_id] = slot
         return len(slot.tokens)
@@ -136,25 +146,33 @@ class StepRunner(Generic[C]):
         else:
             self._store.drop(slot)
 
-    def run(self, plan: StepPlan, texts: Mapping[int, Sequence[int]]) -> StepResult:
+    def run(
+        self,
+        plan: StepPlan,
+        texts: Mapping[int, Sequence[int]],
+        scored: Mapping[int, int] = MappingProxyType({}),
+    ) -> StepResult:
         """Compute a step.
 
         Args:
             plan: which spans.
             texts: by sequence, all its known tokens.
+            scored: by sequence, the first token after which, and after all that follow it,
+                logits are wanted.
         """
         if self._model.is_packed and len(plan.spans) > 1:
             try:
-                return self._compute(plan.spans, texts)
+                return self._compute(plan.spans, texts, scored)
             except Exception:  # a model's forward may raise anything; see who is to blame
                 log.exception("a step of the model failed; its requests are computed alone")
         ended: list[int] = []
         logits: list[torch.Tensor] = []
+        values: dict[int, torch.Tensor] = {}
         computed: dict[int, int] = {}
         errors: dict[int, EngineError] = {}
         for span in plan.spans:
             try:
-                alone = self._compute((span,), texts)
+                alone = self._compute((span,), texts, scored)
             except Exception:  # only this request pays
                 log.exception("a step of the model failed", extra={"request": span.id})
                 errors[span.id] = StepFailedError()
@@ -162,22 +180,42 @@ class StepRunner(Generic[C]):
                 continue
             ended += alone.ended
             logits += alone.logits
+            values |= alone.scored
             computed |= alone.computed
-        return StepResult(ended, torch.stack(logits) if logits else _NO_LOGITS, computed, errors)
+        stacked = torch.stack(logits) if logits else _NO_LOGITS
+        return StepResult(ended, stacked, values, computed, errors)
 
-    def _compute(self, spans: Sequence[Span], texts: Mapping[int, Sequence[int]]) -> StepResult:
-        rows = [self._row(span, texts[span.id]) for span in spans]
-        ended = [span.id for span in spans if span.is_last]
+    def _compute(
+        self,
+        spans: Sequence[Span],
+        texts: Mapping[int, Sequence[int]],
+        scored: Mapping[int, int],
+    ) -> StepResult:
+        rows = [self._row(span, texts[span.id], scored.get(span.id)) for span in spans]
         logits = self._model.forward(rows)
-        if len(logits) != len(ended):
-            msg = f"{len(logits)} rows of logits for {len(ended)} sequences"
+        if len(logits) != sum(row.wanted for row in rows):
+            msg = f"{len(logits)} rows of logits for {[row.wanted for row in rows]}"
             raise RuntimeError(msg)
-        for span in spans:
+        ended: list[int] = []
+        drawn: list[int] = []  # rows that a token is drawn from
+        values: dict[int, torch.Tensor] = {}
+        at = 0
+        for span, row in zip(spans, rows, strict=True):
+            if span.id in scored:
+                values[span.id] = logits[at : at + row.wanted]
+            elif row.wanted:
+                ended.append(span.id)
+                drawn.append(at)
+            at += row.wanted
             self._slots[span.id].tokens += texts[span.id][span.start : span.stop]
-        return StepResult(ended, logits, {span.id: span.stop for span in spans}, {})
+        computed = {span.id: span.stop for span in spans}
+        return StepResult(ended, logits[drawn] if values else logits, values, computed, {})
 
-    def _row(self, span: Span, text: Sequence[int]) -> Row[C]:
+    def _row(self, span: Span, text: Sequence[int], scored_from: int | None) -> Row[C]:
         # Without a cache the whole text is computed, once its end is reached.
         start = 0 if self._model.cache_use is CacheUse.NOT_AT_ALL else span.start
+        wanted = int(span.is_last)
+        if scored_from is not None:
+            wanted = max(0, span.stop - max(span.start, scored_from))
         cache = self._slots[span.id].cache
-        return Row(list(text[start : span.stop]), start, cache, span.is_last)
+        return Row(list(text[start : span.stop]), start, cache, wanted)

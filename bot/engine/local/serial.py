@@ -67,11 +67,7 @@ class SerialModel:
 
     def __init__(self, model: PreTrainedModel, cache_use: CacheUse) -> None:
         self._model = model
-        self._options: dict[str, Any] = (
-            {"logits_to_keep": 1}
-            if "logits_to_keep" in inspect.signature(model.forward).parameters
-            else {}
-        )
+        self._keeps_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
         self.cache_use = cache_use
 
     def new_cache(self) -> SerialCache:
@@ -82,30 +78,32 @@ class SerialModel:
         """Compute the rows; see ``StepModel``."""
         logits: list[torch.Tensor] = []
         for row in rows:
-            if self.cache_use is CacheUse.NOT_AT_ALL:
-                if row.wants_logits:
-                    logits.append(self.last_logits(row.tokens, None))
-                continue
-            last = self.last_logits(row.tokens, row.cache.values)
-            if row.wants_logits:
-                logits.append(last)
-        return torch.stack(logits) if logits else torch.empty(0, 0)
+            is_cached = self.cache_use is not CacheUse.NOT_AT_ALL
+            if is_cached or row.wanted:
+                cache = row.cache.values if is_cached else None
+                found = self.last_logits(row.tokens, cache, max(1, row.wanted))
+                logits.append(found[len(found) - row.wanted :])
+        return torch.cat(logits) if logits else torch.empty(0, 0)
 
-    def last_logits(self, ids: Sequence[int], cache: DynamicCache | None) -> torch.Tensor:
-        """Compute tokens and return the logits after the last: (V,), fp32, on the CPU.
+    def last_logits(
+        self, ids: Sequence[int], cache: DynamicCache | None, count: int = 1
+    ) -> torch.Tensor:
+        """Compute tokens and return the logits after the last: (count, V), fp32, on the CPU.
 
         Args:
             ids: tokens that follow what the cache holds; all of them where it is None.
             cache: is appended to.
+            count: after how many tokens logits are wanted.
         """
+        options: dict[str, Any] = {"logits_to_keep": count} if self._keeps_logits else {}
         with torch.inference_mode():
             output = self._model(
                 input_ids=torch.tensor([list(ids)], device=self._model.device),
                 past_key_values=cache,
                 use_cache=cache is not None,
-                **self._options,
+                **options,
             )
-        last: torch.Tensor = output.logits[0, -1].to("cpu", torch.float32)
+        last: torch.Tensor = output.logits[0, -count:].to("cpu", torch.float32)
         return last
 
 

@@ -17,7 +17,8 @@ from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from bot.engine.local.generation import Job
-from bot.engine.types import Chunk
+from bot.engine.local.scoring import ScoreJob
+from bot.engine.types import Chunk, Score
 from bot.errors import EngineError, EngineStoppedError
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class Event:
     """Something that the caller of a request must hear."""
 
     id: int
-    content: Chunk | EngineError
+    content: Chunk | Score | EngineError
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Core(Protocol):
         """How busy it is."""
         ...
 
-    def submit(self, job: Job) -> list[Event]:
+    def submit(self, job: Job | ScoreJob) -> list[Event]:
         """Queue a job."""
         ...
 
@@ -95,7 +96,7 @@ class EngineThread:
         self._deliver = deliver
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
-        self._commands: SimpleQueue[Job | _Cancel | _Close] = SimpleQueue()
+        self._commands: SimpleQueue[Job | ScoreJob | _Cancel | _Close] = SimpleQueue()
         self._is_running = True
         self._load = Load()
         self._ready: asyncio.Future[None] = self._loop.create_future()
@@ -122,7 +123,7 @@ class EngineThread:
         self._thread.start()
         await asyncio.shield(self._ready)
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: Job | ScoreJob) -> None:
         """Queue a job.
 
         Raises:
@@ -185,7 +186,7 @@ class EngineThread:
                 command = self._commands.get(block=not core.has_work and not events)
             except Empty:
                 return True
-            if isinstance(command, Job):
+            if isinstance(command, Job | ScoreJob):
                 events += core.submit(command)
             elif isinstance(command, _Cancel):
                 events += core.cancel(command.id)

@@ -144,8 +144,7 @@ class Packed:
             row.cache.reserve(stop, row.start)
             self._targets.append((begin, len(ids), row.cache.targets(row.start, stop)))
             self._pieces += _pieces(row, begin, device)
-            if row.wants_logits:
-                last.append(len(ids) - 1)
+            last += range(len(ids) - row.wanted, len(ids))
         self._count = len(ids)
         padding = [0] * (padded_rows(len(ids)) - len(ids))
         ids += padding
@@ -154,10 +153,6 @@ class Packed:
         self.positions = torch.tensor(positions, device=device)
         self.last = torch.tensor(last, dtype=torch.int64, device=device)
         self.attended = 0
-
-    def want_all(self) -> None:
-        """Ask for the logits after every token."""
-        self.last = torch.arange(self._count, device=self.ids.device)
 
     def attend(
         self,

@@ -206,7 +206,7 @@ def _probe(packed: PackedModel, reader: _Reader) -> float:
     logits = torch.empty(0)
     for step in steps:
         rows = [
-            Row(reader.texts[number][start:stop], start, caches[number], is_last)
+            Row(reader.texts[number][start:stop], start, caches[number], int(is_last))
             for number, start, stop, is_last in step
         ]
         logits = packed.forward(rows)

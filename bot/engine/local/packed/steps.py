@@ -34,10 +34,8 @@ class PackedModel:
             tokens: 300 at most should a row be the same as in a step.
         """
         with torch.inference_mode():
-            row = Row(tokens, 0, self.new_cache(), wants_logits=True)
-            packed = Packed([row], self._forward.layout.device)
-            packed.want_all()
-            return self._forward(packed).to("cpu", torch.float32)
+            row = Row(tokens, 0, self.new_cache(), wanted=len(tokens))
+            return self._forward(Packed([row], self._forward.layout.device)).cpu().float()
 
     def forward(self, rows: Sequence[Row[Block]]) -> torch.Tensor:
         """Compute the rows; see ``StepModel``."""
