@@ -8,11 +8,12 @@ import asyncio
 import contextlib
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
 from bot.engine.backend import Backend
-from bot.engine.types import GenerationRequest, PromptPart, SamplingParams
+from bot.engine.types import GenerationRequest, PromptPart, SamplingParams, Score, ScoreRequest
 from bot.errors import EngineError, ScreenedError
 from bot.policy.rights import Place
 from bot.policy.settings import Settings
@@ -21,6 +22,7 @@ from bot.service.engine_holder import EngineHolder
 from bot.service.places import group_key, place_key
 from bot.story.concept import (
     ConceptField,
+    FieldPrompt,
     FieldValue,
     concept_from_json,
     concept_to_json,
@@ -33,6 +35,9 @@ from bot.story.model import Concept
 
 log = logging.getLogger(__name__)
 
+CANDIDATES = 8
+_SEEDS = 2**63
+_AT_ONCE = 16  # requests of one card
 PATIENCE_S = 8.0
 LOADING_PATIENCE_S = 1.5
 """Nobody waits longer for a card because the model still loads: the tables have all of it,
@@ -136,8 +141,9 @@ class FieldFinder:
             backend = await self._engine.get(self._loading_patience_s)
         except EngineError:
             return {}
+        model = _Asked(backend, asyncio.Semaphore(_AT_ONCE))
         tasks = {
-            asyncio.create_task(self._ask(backend, field, card, place), name=f"ask {field}"): field
+            asyncio.create_task(self._ask(model, field, card, place), name=f"ask {field}"): field
             for field in wanted
         }
         try:
@@ -156,10 +162,74 @@ class FieldFinder:
         return found
 
     async def _ask(
-        self, backend: Backend, field: ConceptField, card: CardBody, place: Place
+        self, model: "_Asked", field: ConceptField, card: CardBody, place: Place
     ) -> FieldValue | None:
+        """Let the model make candidates, and return the one that the story makes likeliest."""
         prompt = field_prompt(field, card.concept, card.seed)
-        request = GenerationRequest(
+        requests = [self._request(prompt, field, card, place, at) for at in range(CANDIDATES)]
+        answers = await asyncio.gather(
+            *(model.write(request) for request in requests), return_exceptions=True
+        )
+        candidates: dict[FieldValue, str] = {}
+        for answer in answers:
+            if isinstance(answer, str):
+                value = parse_field(field, prompt.lead + answer)
+                if value is not None:
+                    candidates.setdefault(value, answer)
+            elif not isinstance(answer, EngineError):
+                raise answer
+        if not candidates:
+            failures = [answer for answer in answers if isinstance(answer, EngineError)]
+            if len(failures) == len(answers):
+                raise failures[0]
+            return None
+        return await self._best(model, prompt, candidates, requests[0])
+
+    async def _best(
+        self,
+        model: "_Asked",
+        prompt: FieldPrompt,
+        candidates: Mapping[FieldValue, str],
+        asked: GenerationRequest,
+    ) -> FieldValue:
+        """Return the candidate that gains most from what is known of the story.
+
+        Likelihood by itself prefers what fits everywhere. What counts is by how much likelier
+        the story makes an answer, a token (pointwise mutual information, as in Li et al. 2016,
+        "A diversity-promoting objective function for neural conversation models").
+        """
+        if len(candidates) == 1:
+            return next(iter(candidates))
+
+        async def gain(text: str) -> float:
+            known, unknown = await asyncio.gather(
+                *(
+                    model.score(
+                        ScoreRequest(
+                            prompt=[PromptPart(before)],
+                            text=text,
+                            owner=asked.owner,
+                            group=asked.group,
+                            cache_key=f"{asked.cache_key} {name}",
+                            timeout_s=self._patience_s,
+                        )
+                    )
+                    for name, before in (("known", prompt.text), ("unknown", prompt.blind))
+                )
+            )
+            return known.mean - unknown.mean
+
+        try:
+            gains = await asyncio.gather(*map(gain, candidates.values()))
+        except EngineError as error:
+            log.warning("candidates for a field could not be ranked: %s", error)
+            return next(iter(candidates))
+        return max(zip(gains, candidates, strict=True), key=lambda one: one[0])[1]
+
+    def _request(
+        self, prompt: FieldPrompt, field: ConceptField, card: CardBody, place: Place, at: int
+    ) -> GenerationRequest:
+        return GenerationRequest(
             prompt=[PromptPart(prompt.text)],
             # A title may well take up the premise's words.
             sampling=SamplingParams(
@@ -168,15 +238,30 @@ class FieldFinder:
                 frequency_penalty=0.0,
                 dry_multiplier=0.0,
             ),
-            seed=card.seed,
+            seed=(card.seed + at) % _SEEDS,
             max_tokens=prompt.max_tokens,
             stop=prompt.stop,
             owner=place_key(place),
             group=group_key(place_key(place), place.guild_id),
+            cache_key=f"card {card.seed} {field.value}",
             timeout_s=self._patience_s,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The model, of which one card may ask so much at a time: others wait for it too."""
+
+    backend: Backend
+    places: asyncio.Semaphore
+
+    async def write(self, request: GenerationRequest) -> str:
         text = ""
-        async with contextlib.aclosing(backend.stream(request)) as chunks:
+        async with self.places, contextlib.aclosing(self.backend.stream(request)) as chunks:
             async for chunk in chunks:
                 text = text[: len(text) - chunk.retract] + chunk.text
-        return parse_field(field, prompt.lead + text)
+        return text
+
+    async def score(self, request: ScoreRequest) -> Score:
+        async with self.places:
+            return await self.backend.score(request)

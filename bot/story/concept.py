@@ -70,10 +70,12 @@ class FieldPrompt:
     """How one field is asked of a completion model.
 
     ``lead`` is the beginning of the answer that ``text`` ends with (a name): parse
-    ``lead`` and the completion together.
+    ``lead`` and the completion together. ``blind`` is the same prompt with nothing said of
+    this story: an answer that is likelier after ``text`` than after it belongs to the story.
     """
 
     text: str
+    blind: str
     stop: tuple[str, ...]
     max_tokens: int
     temperature: float
@@ -111,9 +113,11 @@ def field_prompt(field: ConceptField, concept: Concept, seed: int) -> FieldPromp
         for example in shown
     ]
     lead = _lead(field, concept, seed)
-    blocks.append(f"{_summary(concept, field, seed)}\n{question.label}{lead}")
+    known = f"{_summary(concept, field, seed)}\n{question.label}{lead}"
+    unknown = f"Story: A story.\n{question.label}{lead}"
     return FieldPrompt(
-        text="\n\n".join(blocks),
+        text="\n\n".join([*blocks, known]),
+        blind="\n\n".join([*blocks, unknown]),
         stop=("\n",),
         max_tokens=question.max_tokens,
         temperature=question.temperature,

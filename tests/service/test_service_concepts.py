@@ -4,7 +4,8 @@ from dataclasses import replace
 import pytest
 
 from bot.engine.backend import Backend
-from bot.engine.types import Chunk
+from bot.engine.scripted import ScriptedBackend
+from bot.engine.types import Chunk, ScoreRequest
 from bot.errors import (
     BusyError,
     EngineStoppedError,
@@ -12,12 +13,14 @@ from bot.errors import (
     NotAllowedError,
     NotFoundError,
     PinnedTooLargeError,
+    QueueFullError,
     ScreenedError,
     UnknownCommandError,
 )
 from bot.policy.screening import default_words
 from bot.service.api import ReceiptKind
 from bot.service.clock import SystemClock
+from bot.service.concept_fields import CANDIDATES
 from bot.service.concepts import ConceptService, DraftCard
 from bot.service.engine_holder import EngineHolder
 from bot.service.places import place_key
@@ -70,11 +73,55 @@ async def test_fields_are_asked_for_in_the_name_of_the_place(small_world: World)
     world.backend.play(" The Singing Stone\nMore")
     await world.concepts.draft(world.ada, direct, replace(GIVEN, title=""), None, key=world.key())
     key = place_key(world.place)
-    assert [(request.owner, request.group) for request in world.backend.requests] == [
-        (key, f"guild:{world.place.guild_id}"),
-        (key, f"guild:{world.place.guild_id}"),
-        ("discord:77", "discord:77"),
+    asked = [(request.owner, request.group) for request in world.backend.requests]
+    assert asked == [
+        *[(key, f"guild:{world.place.guild_id}")] * 2 * CANDIDATES,
+        *[("discord:77", "discord:77")] * CANDIDATES,
     ]
+
+
+async def titled(world: World, backend: ScriptedBackend) -> DraftCard:
+    await world.boot(EngineHolder.of(backend))
+    return await draft(world, replace(GIVEN, title="", premise="A lost well sings at night."))
+
+
+async def test_of_eight_candidates_the_one_that_the_story_makes_likeliest_is_taken(
+    world: World,
+) -> None:
+    def score(request: ScoreRequest) -> float:
+        is_told = "sings at night" in request.prompt[0].text
+        # The plain one is the likeliest of all, and gains nothing from the story.
+        if request.text == " The House":
+            return -1.0
+        return -2.0 if is_told and request.text == " The Song at Night" else -9.0
+
+    titles = [
+        " The House",
+        " The Song at Night",
+        " A Red Door",
+        " ",
+        " The House",
+        " 77777",
+        " x|y",
+    ]
+    backend = ScriptedBackend([*titles, " The Last Room"], score=score)
+    card = await titled(world, backend)
+    assert card.concept.title == "The Song at Night"
+    assert len(backend.requests) == CANDIDATES
+    assert len({request.seed for request in backend.requests}) == CANDIDATES
+    assert len({(request.prompt[0].text, request.cache_key) for request in backend.requests}) == 1
+
+
+async def test_candidates_that_cannot_be_ranked_or_written_leave_one_that_was(world: World) -> None:
+    def score(request: ScoreRequest) -> float:
+        raise QueueFullError(waiting=9)
+
+    backend = ScriptedBackend(
+        [QueueFullError(waiting=9), " The Song at Night", " The Red Door"], score=score
+    )
+    card = await titled(world, backend)
+    assert card.concept.title == "The Song at Night"
+    assert card.invented == frozenset()
 
 
 def concepts_of(world: World, **patience_s: float) -> ConceptService:

@@ -45,8 +45,10 @@ CONCEPTS = st.builds(
     theme=st.text(),
     setting=st.text(),
     premise=st.text(),
-    cast=st.lists(st.builds(CastMember, name=LINES, line=st.one_of(st.just(""), LINES))).map(tuple),
-    plot=st.lists(LINES).map(tuple),
+    cast=st.lists(
+        st.builds(CastMember, name=LINES, line=st.one_of(st.just(""), LINES)), max_size=50
+    ).map(tuple),
+    plot=st.lists(LINES, max_size=50).map(tuple),
     beat=st.integers(0, 9),
 )
 
