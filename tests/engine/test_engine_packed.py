@@ -316,6 +316,22 @@ def test_a_precision_that_computes_amiss_gives_way_to_the_next(
     assert (loaded.precision, loaded.way) == ("fp32", Way.LEAN)
 
 
+def test_a_model_that_attends_elsewhere_is_not_packed(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = Packed.attend
+
+    def attend(self: Packed, layer: int, *tensors: Any) -> torch.Tensor:
+        if layer == 1:
+            self.attended -= 1  # as if a layer went its own way
+        return honest(self, layer, *tensors)
+
+    monkeypatch.setattr(Packed, "attend", attend)
+    make, _ = FAMILIES["llama"]
+    assert build(lambda _: seeded(make), tried=("fp32",), window_tokens=200).way is Way.SERIAL
+    assert "layers attended" in caplog.text
+
+
 def test_a_way_that_raises_gives_way_to_the_next(
     tiny_gpt2: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -29,7 +29,12 @@ class PackedCache(Cache):
 
     def __init__(self) -> None:
         super().__init__(layer_class_to_replicate=DynamicLayer)
-        self.updates = 0
+        self._updates = 0
+
+    def take_updates(self) -> int:
+        """Return how many layers asked since the last call."""
+        updates, self._updates = self._updates, 0
+        return updates
 
     def update(
         self,
@@ -40,7 +45,7 @@ class PackedCache(Cache):
         **kwargs: Any,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the new keys and values as they are."""
-        self.updates += 1
+        self._updates += 1
         return key_states, value_states
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
@@ -111,6 +116,7 @@ class GenericForward:
         """Compute a step; see ``Forward``."""
         wanted = packed.last
         places = F.pad(wanted, (0, padded_rows(len(wanted)) - len(wanted)))
+        self.cache.take_updates()  # of a step that failed
         output = self._model(
             input_ids=packed.ids[None],
             position_ids=packed.positions[None],
@@ -119,6 +125,9 @@ class GenericForward:
             logits_to_keep=places,
             packed=packed,
         )
+        if self.cache.take_updates() != self.layout.layers:
+            msg = "the model stores keys and values of its own"
+            raise RuntimeError(msg)
         logits: torch.Tensor = output.logits[0]
         return logits[: len(wanted)]
 

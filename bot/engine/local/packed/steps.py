@@ -35,10 +35,18 @@ class PackedModel:
         """
         with torch.inference_mode():
             row = Row(tokens, 0, self.new_cache(), wanted=len(tokens))
-            return self._forward(Packed([row], self._forward.layout.device)).cpu().float()
+            return self._compute([row]).float()
 
     def forward(self, rows: Sequence[Row[Block]]) -> torch.Tensor:
         """Compute the rows; see ``StepModel``."""
         with torch.inference_mode():
-            packed = Packed(rows, self._forward.layout.device)
-            return self._forward(packed).cpu()
+            return self._compute(rows)
+
+    def _compute(self, rows: Sequence[Row[Block]]) -> torch.Tensor:
+        layout = self._forward.layout
+        packed = Packed(rows, layout.device)
+        logits = self._forward(packed).cpu()
+        if packed.attended != layout.layers:  # a model with attention of its own somewhere
+            msg = f"{packed.attended} of {layout.layers} layers attended"
+            raise RuntimeError(msg)
+        return logits
