@@ -24,7 +24,7 @@ from bot.engine.local.scheduler import CHUNK_TOKENS
 
 # Up to so many rows, counts are rounded up to a multiple of the second number.
 _ROUNDING = ((8, 2), (32, 4), (64, 8), (128, 16), (1 << 30, 32))
-_GROWTH_TOKENS = 128  # blocks grow by so much: copying one costs a few milliseconds
+_GROWTH_TOKENS = 64  # blocks grow by so much: copying one costs a few milliseconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
