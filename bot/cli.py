@@ -215,6 +215,46 @@ def bench(
     )
 
 
+@app.command()
+def capacity(
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="A name, a Hugging Face id or a folder, as for bench."),
+    ] = None,
+    think: Annotated[
+        float,
+        typer.Option(min=0.1, help="Seconds that a channel reads and types between two passages."),
+    ] = 60.0,
+    check: Annotated[
+        bool, typer.Option("--check", help="Run 1, 8 and 32 channels on the real engine too.")
+    ] = False,
+    chart: Annotated[Path | None, typer.Option(help="Draw the figures into this PNG file.")] = None,
+) -> None:
+    """Tell how many active channels this machine carries, and how long they wait.
+
+    Measures steps of the engine and simulates channels, with the settings of .env. Writes Markdown.
+    """
+    from bot.bench.capacity import Engine, run_capacity  # noqa: PLC0415 -- loads torch
+
+    settings = _load()
+    run_capacity(
+        model or (),
+        Engine(
+            max_active=settings.max_active,
+            max_waiting=settings.max_waiting,
+            kv_cache_bytes=settings.kv_cache_mib * 2**20,
+            device=settings.device,
+            precision=settings.precision,
+            threads=settings.threads,
+        ),
+        cache_dir=settings.cache_dir,
+        words=Words(_locale()),
+        think_s=think,
+        should_check=check,
+        chart=chart,
+    )
+
+
 def _console() -> "Console":
     from bot.terminal.render import make_console  # noqa: PLC0415 -- rich costs --help 0.1 s
 
