@@ -65,6 +65,7 @@ def _draw_waiting(axes: Any, model: ModelCapacity, words: Words) -> None:
     for limit_s in FIRST_GOALS_S:
         _draw_goal(axes, limit_s, f"{limit_s:g} s")
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.set_title(
         f"{model.name}, {model.precision}: {words(N_('seconds to the first word'))}",
         fontsize="medium",

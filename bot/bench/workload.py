@@ -27,7 +27,7 @@ REPLY_TOKENS: Final = 400
 """The bot's default for ``max_passage_tokens``: what a window keeps free for the reply."""
 KEPT_SHARE: Final = 0.6
 """Of a context's limit, what is left of it after a cut."""
-_PINNED_TOKENS = 100
+_PINNED_TOKENS = 60  # a concept in front of the text takes 36 to 60
 _PINNED_SHARE = 0.4  # of the limit, at most
 _TURN_TOKENS = (1, 60)
 
