@@ -240,11 +240,13 @@ async def _check(
         for channels, passages in effort.check:
             head = f"{bench_model.name}: check with {channels} channels"
             say(head)
+            others = Others()
             real = await run_channels(backend, bench_model, workload, channels, passages)
+            others_share = others.share()
             simulated = Simulation(
                 fitted.costs, engine.installation(bench_model), workload, channels
             ).run_each(passages)
-            found.append(Checked.of(channels, real, simulated))
+            found.append(Checked.of(channels, real, simulated, others_share=others_share))
     finally:
         await backend.aclose()
     return tuple(found)

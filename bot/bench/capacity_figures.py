@@ -146,6 +146,7 @@ class Checked:
         tokens_s: the same, simulated.
         real_cached_share: of the prompts' tokens, what had not to be computed.
         cached_share: the same, simulated.
+        others_share: of the processors' time that other processes took meanwhile.
     """
 
     channels: int
@@ -158,9 +159,12 @@ class Checked:
     tokens_s: float
     real_cached_share: float
     cached_share: float
+    others_share: float
 
     @classmethod
-    def of(cls, channels: int, real: Outcome, simulated: Outcome) -> Self:
+    def of(
+        cls, channels: int, real: Outcome, simulated: Outcome, *, others_share: float = 0.0
+    ) -> Self:
         """Compare two runs of the same turns."""
         (real_first, real_whole, real_speed, real_share) = _medians(real)
         (first, whole, speed, share) = _medians(simulated)
@@ -175,6 +179,7 @@ class Checked:
             tokens_s=speed,
             real_cached_share=real_share,
             cached_share=share,
+            others_share=others_share,
         )
 
     @property

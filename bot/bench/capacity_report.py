@@ -168,6 +168,7 @@ def _checks(checks: Sequence[Checked], words: Words) -> str:
         words(N_("tokens/s of a reader")),
         words(N_("prompt from cache")),
         words(N_("errors")),
+        words(N_("other processes")),
     ]
     return _table(
         headings,
@@ -180,6 +181,7 @@ def _checks(checks: Sequence[Checked], words: Words) -> str:
                 f"{each.real_tokens_s:.1f} / {each.tokens_s:.1f}",
                 f"{_percent(each.real_cached_share)} / {_percent(each.cached_share)}",
                 ", ".join(f"{100 * error:+.0f} %" for error in each.errors),
+                _percent(each.others_share),
             ]
             for each in checks
         ),

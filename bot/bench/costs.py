@@ -134,13 +134,18 @@ def _prompt_row(prefill: Prefill, budget: Budget) -> tuple[float, float, float, 
     scheduler.submit(0, owner="", known=prefill.cached + prefill.added)
     scheduler.admit()
     scheduler.advance(0, prefill.cached)
-    steps = 0
+    steps = decodes = context = computed = 0
     while True:
+        plan = scheduler.plan()
+        (span,) = plan.spans
         steps += 1
-        (span,) = scheduler.plan().spans
+        if plan.decodes:  # a prompt that lacks one token is no prefill
+            decodes, context = decodes + 1, context + span.stop
+        else:
+            computed += span.stop - span.start
         scheduler.advance(0, span.stop)
         if span.is_last:
-            return (float(steps), 0.0, 0.0, float(prefill.added))
+            return (float(steps), float(decodes), float(context), float(computed))
 
 
 def _solve(
