@@ -18,7 +18,7 @@ _ALONE_LIMIT_S: Final = 0.2  # until a cancellation is heard
 _MOST_TOKENS: Final = 224  # beyond it a row would be computed by another kernel
 _TIMED_TOKENS: Final = 64
 _DECODES: Final = 3.0  # what eight tokens take, in steps of one
-_ROUNDS: Final = 4
+_ROUNDS: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
