@@ -24,6 +24,7 @@ from bot.engine.local.runner import StepRunner
 from bot.engine.local.sampling import Draw, Sampler
 from bot.engine.local.scheduler import CHUNK_TOKENS, Scheduler
 from bot.engine.local.scoring import ScoreJob, Scoring
+from bot.engine.local.threads import ThreadGovernor
 from bot.engine.local.tokenizer import TokenKinds, decode
 from bot.engine.local.worker import Event, Load
 from bot.engine.types import Chunk, FinishReason
@@ -84,6 +85,8 @@ class EngineCore:
         self._kinds = TokenKinds(loaded.tokenizer)
         self._last_error: str | None = None
         self._places: Mapping[int, int] = {}
+        threads = loaded.threads if loaded.is_alike_on_one_thread else 1
+        self._threads = ThreadGovernor(threads, torch.set_num_threads)
 
     @property
     def has_work(self) -> bool:
@@ -161,9 +164,12 @@ class EngineCore:
             for span in plan.spans
             if isinstance((running := self._running[span.id]).work, Scoring)
         }
+        begun_s = time.perf_counter()
         result = self._runner.run(
             plan, {span.id: self._running[span.id].text for span in plan.spans}, scored
         )
+        if plan.decodes and not plan.prefills:
+            self._threads.observe(len(plan.decodes), time.perf_counter() - begun_s)
         events += [self._fail(job_id, error) for job_id, error in result.errors.items()]
         for job_id, computed in result.computed.items():
             self._scheduler.advance(job_id, computed)

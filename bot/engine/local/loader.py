@@ -78,6 +78,7 @@ class LoadedModel:
         precision: fp32, bf16, fp16 or int8.
         way: how it is computed.
         budget: how much a step may compute.
+        is_alike_on_one_thread: whether the logits do not depend on the number of threads.
         parameters: number of weights.
         threads: with how many it computes.
     """
@@ -96,6 +97,7 @@ class LoadedModel:
     threads: int
     way: Way
     budget: Budget
+    is_alike_on_one_thread: bool
 
     @property
     def engine_version(self) -> str:
@@ -196,6 +198,7 @@ def load_model(
         threads=count,
         way=built.way,
         budget=built.budget,
+        is_alike_on_one_thread=built.is_alike_on_one_thread,
     )
     log.info(
         "model loaded",

@@ -53,12 +53,14 @@ class Built:
         way: how.
         precision: fp32, bf16, fp16 or int8.
         budget: how much its steps may compute.
+        is_alike_on_one_thread: whether its logits are bitwise the same on one thread.
     """
 
     model: StepModel[Any]
     way: Way
     precision: str
     budget: Budget
+    is_alike_on_one_thread: bool
 
 
 def build(
@@ -179,19 +181,39 @@ def _try(
             forward = GenericForward(model, make)
         del model
         packed = PackedModel(forward)
-        gap = _probe(packed, reader)
+        logits = _probe(packed, reader)
+        is_alike = torch.equal(logits, _on_one_thread(lambda: _probe(packed, reader)))
     except Exception:  # foreign code, in a form that it was not made for
         log.warning("a model cannot be packed", exc_info=True, extra={"way": way.value})
         return None
+    gap = max(
+        relative_gap(found, expected)
+        for found, expected in zip(logits, reader.expected, strict=True)
+    )
     if not gap < TOLERANCE[precision]:  # not-a-number fails here too
         log.warning("a packed model computes amiss", extra={"way": way.value, "gap": gap})
         return None
     budget = choose_budget(measure(packed))
-    return Built(model=packed, way=way, precision=precision, budget=budget)
+    return Built(
+        model=packed,
+        way=way,
+        precision=precision,
+        budget=budget,
+        is_alike_on_one_thread=is_alike,
+    )
 
 
-def _probe(packed: PackedModel, reader: _Reader) -> float:
-    """Return by how much the packed logits differ from plain transformers', at most.
+def _on_one_thread(compute: Callable[[], torch.Tensor]) -> torch.Tensor:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return compute()
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _probe(packed: PackedModel, reader: _Reader) -> torch.Tensor:
+    """Return the packed model's logits after each of the reader's texts.
 
     Both texts are computed in common steps: the first in two pieces, then the rest of it
     with the beginning of the second, then the last token of each.
@@ -210,10 +232,7 @@ def _probe(packed: PackedModel, reader: _Reader) -> float:
             for number, start, stop, is_last in step
         ]
         logits = packed.forward(rows)
-    return max(
-        relative_gap(found, expected)
-        for found, expected in zip(logits, reader.expected, strict=True)
-    )
+    return logits
 
 
 def _serial(reader: _Reader, precision: str) -> Built:
@@ -221,4 +240,10 @@ def _serial(reader: _Reader, precision: str) -> Built:
     cache_use = find_cache_use(model, reader.texts[0], reader.expected[0], TOLERANCE[precision])
     serial = SerialModel(model, cache_use)
     budget = choose_budget(measure(serial))
-    return Built(model=serial, way=Way.SERIAL, precision=precision, budget=budget)
+    return Built(
+        model=serial,
+        way=Way.SERIAL,
+        precision=precision,
+        budget=budget,
+        is_alike_on_one_thread=False,
+    )
