@@ -14,7 +14,7 @@ class Machine:
         self.took = took
         self.threads = most
         self.used: list[int] = []
-        self.governor = ThreadGovernor(most, self.use)
+        self.governor = ThreadGovernor(most, most, self.use)
 
     def use(self, threads: int) -> None:
         self.threads = threads

@@ -86,7 +86,8 @@ class EngineCore:
         self._last_error: str | None = None
         self._places: Mapping[int, int] = {}
         threads = loaded.threads if loaded.is_alike_on_one_thread else 1
-        self._threads = ThreadGovernor(threads, torch.set_num_threads)
+        now = min(threads, torch.get_num_threads())
+        self._threads = ThreadGovernor(threads, now, torch.set_num_threads)
 
     @property
     def has_work(self) -> bool:

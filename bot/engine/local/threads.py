@@ -25,18 +25,19 @@ class ThreadGovernor:
 
     Args:
         most: how many there are; with one there is no choice.
+        current: how many compute now: one or all.
         use: sets how many compute.
     """
 
-    def __init__(self, most: int, use: Callable[[int], None]) -> None:
+    def __init__(self, most: int, current: int, use: Callable[[int], None]) -> None:
         self._most = most
         self._use = use
-        self._current = most
+        self._current = current
         self._rows = 0
         self._took: list[float] = []  # of the latest steps with so many rows
         self._before: float | None = None  # a trial is on: what a step took with the others
         self._waited = 0
-        self._interval = _SHORTEST_INTERVAL
+        self._interval = _TRIED_STEPS  # the first trial comes at once
         self._best: dict[tuple[int, int], float] = {}  # by threads and rows
 
     @property
@@ -81,5 +82,5 @@ class ThreadGovernor:
         if stays:
             self._interval = _SHORTEST_INTERVAL
         else:
-            self._interval = min(2 * self._interval, _LONGEST_INTERVAL)
+            self._interval = min(max(2 * self._interval, _SHORTEST_INTERVAL), _LONGEST_INTERVAL)
             self._switch()

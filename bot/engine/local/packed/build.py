@@ -6,7 +6,8 @@ computed by plain transformers itself.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -113,7 +114,8 @@ class _Reader:
         self._model: PreTrainedModel | None = read(dtype)
         self.texts = _texts(self._model, window_tokens)
         plain = SerialModel(self._model, CacheUse.NOT_AT_ALL)
-        self.expected = [plain.last_logits(text, None) for text in self.texts]
+        with _one_thread():
+            self.expected = [plain.last_logits(text, None) for text in self.texts]
 
     def fresh(self) -> PreTrainedModel:
         """Return the model with all its weights."""
@@ -181,8 +183,9 @@ def _try(
             forward = GenericForward(model, make)
         del model
         packed = PackedModel(forward)
-        logits = _probe(packed, reader)
-        is_alike = torch.equal(logits, _on_one_thread(lambda: _probe(packed, reader)))
+        with _one_thread():
+            logits = _probe(packed, reader)
+        is_alike = torch.equal(logits, _probe(packed, reader))
     except Exception:  # foreign code, in a form that it was not made for
         log.warning("a model cannot be packed", exc_info=True, extra={"way": way.value})
         return None
@@ -193,7 +196,7 @@ def _try(
     if not gap < TOLERANCE[precision]:  # not-a-number fails here too
         log.warning("a packed model computes amiss", extra={"way": way.value, "gap": gap})
         return None
-    budget = choose_budget(measure(packed))
+    budget = _measured(packed, may_choose=is_alike)
     return Built(
         model=packed,
         way=way,
@@ -203,11 +206,26 @@ def _try(
     )
 
 
-def _on_one_thread(compute: Callable[[], torch.Tensor]) -> torch.Tensor:
+def _measured(model: StepModel[Any], *, may_choose: bool) -> Budget:
+    """Return the budget of the quicker number of threads, all or one, and leave that set."""
+    threads = torch.get_num_threads()
+    cost = measure(model)
+    if may_choose and threads > 1:
+        torch.set_num_threads(1)
+        alone = measure(model)
+        if alone.token_s < cost.token_s:
+            return choose_budget(alone)
+        torch.set_num_threads(threads)
+    return choose_budget(cost)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute on one thread: others may want the processors, and the rest are in no hurry."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return compute()
+        yield
     finally:
         torch.set_num_threads(threads)
 
@@ -239,7 +257,7 @@ def _serial(reader: _Reader, precision: str) -> Built:
     model = reader.take()
     cache_use = find_cache_use(model, reader.texts[0], reader.expected[0], TOLERANCE[precision])
     serial = SerialModel(model, cache_use)
-    budget = choose_budget(measure(serial))
+    budget = _measured(serial, may_choose=False)
     return Built(
         model=serial,
         way=Way.SERIAL,
