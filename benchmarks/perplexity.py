@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 
 from bot.engine.local.loader import LoadedModel, load_model
-from bot.engine.local.packed.steps import PackedModel
+from bot.engine.local.runner import Row
 from bot.engine.local.store import resolve
 from bot.settings import Settings
 
@@ -33,12 +33,11 @@ PRECISIONS = ("fp32", "bf16", "int8")
 def losses(loaded: LoadedModel, windows: Sequence[Sequence[int]]) -> list[float]:
     """Return each window's mean negative log-likelihood in nats a token."""
     model = loaded.model
-    if not isinstance(model, PackedModel):
-        msg = f"{loaded.name} is not computed in packed steps"
-        raise TypeError(msg)
     found: list[float] = []
     for window in windows:
-        logits = model.logits(window[:-1])
+        tokens = window[:-1]
+        row = Row(tokens, 0, model.new_cache(), wanted=len(tokens))
+        logits = model.forward([row]).float()
         loss = torch.nn.functional.cross_entropy(logits, torch.tensor(window[1:]))
         found.append(float(loss))
     return found

@@ -1,17 +1,17 @@
 """Waiting and reading over the number of channels, as one picture.
 
-Invariant: matplotlib is loaded only when something is drawn, and draws without a screen.
+Invariant: nothing here loads matplotlib; see ``chart.rows_of_two``.
 """
 
 from pathlib import Path
 from typing import Any
 
 from bot.bench.capacity_figures import FIRST_GOALS_S, READING_WORDS_S, Capacity, ModelCapacity
-from bot.bench.errors import ChartUnwritableError
+from bot.bench.chart import rows_of_two
 from bot.bench.simulation import Installation
 from bot.locales import N_, Words
 
-_WIDTH_IN, _ROW_IN, _DPI = 11.0, 4.2, 110
+_ROW_IN = 4.2
 _COLOURS = ("#1b6ca8", "#2a9d8f", "#c98d26")
 _GOAL_COLOUR = "#8a8f98"
 
@@ -22,25 +22,11 @@ def draw_capacity(capacity: Capacity, path: Path, words: Words) -> None:
     Raises:
         ChartUnwritableError: the file cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 -- an extra
-    from matplotlib.figure import Figure  # noqa: PLC0415 -- an extra
-
     models = capacity.models
-    figure = Figure(figsize=(_WIDTH_IN, _ROW_IN * len(models) + 0.4), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes: Any = figure.subplots(len(models), 2, squeeze=False)
-    for (waiting, reading), model in zip(axes, models, strict=True):
-        _draw_waiting(waiting, model, words)
-        _draw_reading(reading, model, words)
-    figure.suptitle(
-        f"{capacity.machine.processor}, {capacity.machine.threads} threads, "
-        f"torch {capacity.machine.versions.get('torch', '')}",
-        fontsize="medium",
-    )
-    try:
-        figure.savefig(path, dpi=_DPI, format="png")
-    except OSError as error:
-        raise ChartUnwritableError(path=path, cause=error.strerror or str(error)) from error
+    with rows_of_two(path, capacity.machine, len(models), _ROW_IN * len(models) + 0.4) as rows:
+        for (waiting, reading), model in zip(rows, models, strict=True):
+            _draw_waiting(waiting, model, words)
+            _draw_reading(reading, model, words)
 
 
 def _draw_waiting(axes: Any, model: ModelCapacity, words: Words) -> None:

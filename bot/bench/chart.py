@@ -4,11 +4,13 @@ Invariant: matplotlib is loaded only here, and draws without a screen.
 """
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from bot.bench.errors import ChartUnwritableError, ExtraMissingError
+from bot.bench.machine import Machine
 from bot.bench.plain import SNIPPET
 from bot.bench.results import ModelFigures, Results
 from bot.locales import N_, Words
@@ -38,21 +40,30 @@ def draw(results: Results, path: Path, words: Words) -> None:
     Raises:
         ChartUnwritableError: the file cannot be written.
     """
+    models = results.models
+    with rows_of_two(path, results.machine, len(models), _ROW_IN * len(models) + 0.5) as rows:
+        for (speeds, first), model in zip(rows, models, strict=True):
+            ways = list(dict.fromkeys(each.way for each in model.throughput))
+            colours = _colours(ways)
+            _draw_speeds(speeds, model, ways, colours, words)
+            _draw_first(first, model, ways, colours, words)
+
+
+@contextmanager
+def rows_of_two(path: Path, machine: Machine, count: int, height_in: float) -> Iterator[Any]:
+    """Give rows of two axes to draw in, (count, 2), and write them into a PNG file at the end.
+
+    Raises:
+        ChartUnwritableError: the file cannot be written.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 -- an extra
     from matplotlib.figure import Figure  # noqa: PLC0415 -- an extra
 
-    models = results.models
-    figure = Figure(figsize=(_WIDTH_IN, _ROW_IN * len(models) + 0.5), layout="constrained")
+    figure = Figure(figsize=(_WIDTH_IN, height_in), layout="constrained")
     FigureCanvasAgg(figure)
-    axes: Any = figure.subplots(len(models), 2, squeeze=False)
-    for row, model in zip(axes, models, strict=True):
-        ways = list(dict.fromkeys(each.way for each in model.throughput))
-        colours = _colours(ways)
-        _draw_speeds(row[0], model, ways, colours, words)
-        _draw_first(row[1], model, ways, colours, words)
+    yield figure.subplots(count, 2, squeeze=False)
     figure.suptitle(
-        f"{results.machine.processor}, {results.machine.threads} threads, "
-        f"torch {results.machine.versions.get('torch', '')}",
+        f"{machine.processor}, {machine.threads} threads, torch {machine.versions.get('torch', '')}",
         fontsize="medium",
     )
     try:

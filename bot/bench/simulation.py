@@ -19,11 +19,9 @@ from typing import Self
 from bot.bench.costs import Costs
 from bot.bench.workload import StoryText, Turn, Workload
 from bot.engine.local.budget import Budget
-from bot.engine.local.kv_cache import Slot, SlotStore
+from bot.engine.local.kv_cache import Slot, SlotStore, room_for
 from bot.engine.local.scheduler import Scheduler
 from bot.errors import QueueFullError
-
-_BLOCK_TOKENS = 128  # keys and values are kept in blocks that grow by so much
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +96,7 @@ class _Keys:
 
     def reserve(self, length: int) -> None:
         if length > self._capacity:
-            self._capacity = (length // _BLOCK_TOKENS + 1) * _BLOCK_TOKENS
+            self._capacity = room_for(length)
 
     def crop(self, length: int, /) -> None:
         """Forget; the room stays."""

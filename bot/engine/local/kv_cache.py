@@ -41,6 +41,8 @@ class KeyValues(Protocol):
 
 C = TypeVar("C", bound=KeyValues)
 
+_GROWTH_TOKENS = 64
+
 
 @dataclass(slots=True, eq=False)
 class Slot(Generic[C]):
@@ -55,6 +57,14 @@ class Slot(Generic[C]):
         if len(self.tokens) > length:
             self.cache.crop(length)
             del self.tokens[length:]
+
+
+def room_for(length: int) -> int:
+    """Return for how many tokens room is made where so many need it.
+
+    Growing copies what is there, which takes a few milliseconds; room to spare takes memory.
+    """
+    return (length // _GROWTH_TOKENS + 1) * _GROWTH_TOKENS
 
 
 def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:

@@ -19,12 +19,12 @@ from typing import Self
 import torch
 import torch.nn.functional as F  # noqa: N812 -- the name that torch's own documentation uses
 
+from bot.engine.local.kv_cache import room_for
 from bot.engine.local.runner import Row
 from bot.engine.local.scheduler import CHUNK_TOKENS
 
 # Up to so many rows, counts are rounded up to a multiple of the second number.
 _ROUNDING = ((8, 2), (32, 4), (64, 8), (128, 16), (1 << 30, 32))
-_GROWTH_TOKENS = 64  # blocks grow by so much: copying one costs a few milliseconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +77,7 @@ class Block:
         """Make room for so many tokens; keep the first ``used``."""
         if length <= self._data.shape[3]:
             return
-        capacity = (length // _GROWTH_TOKENS + 1) * _GROWTH_TOKENS
-        grown = self._empty(capacity)
+        grown = self._empty(room_for(length))
         grown[:, :, :, :used] = self._data[:, :, :, :used]
         self._data = grown
 
@@ -107,15 +106,17 @@ class _Piece:
     mask: torch.Tensor | None
 
 
-def padded_rows(count: int) -> int:
-    """Return how many rows are computed where so many are wanted.
+def _padded(values: list[int], device: torch.device) -> torch.Tensor:
+    """Return values with zeros behind them, so that a usual number of rows is computed.
 
     Never one: it would be computed by another kernel than the same row in company. And only
     some counts: oneDNN makes and keeps a program for each that it meets, which takes
     milliseconds, and with hundreds of them a hundred megabytes.
     """
+    count = len(values)
     size = next(size for most, size in _ROUNDING if count <= most)
-    return max(2, -(-count // size) * size)
+    rows = max(2, -(-count // size) * size)
+    return torch.tensor(values + [0] * (rows - count), dtype=torch.int64, device=device)
 
 
 class Packed:
@@ -128,13 +129,14 @@ class Packed:
     Attributes:
         ids: (N,) int64, padded at the end.
         positions: (N,) int64, counted from each text's start.
-        last: (R,) int64: the places whose logits are wanted, in the order of the rows.
+        wanted: after how many tokens logits are wanted.
+        places: (R,) int64: where, in the order of the rows; padded at the end.
     """
 
     def __init__(self, rows: Sequence[Row[Block]], device: torch.device) -> None:
         ids: list[int] = []
         positions: list[int] = []
-        last: list[int] = []
+        places: list[int] = []
         self._targets: list[tuple[int, int, Sequence[torch.Tensor]]] = []
         self._pieces: list[_Piece] = []
         for row in rows:
@@ -144,14 +146,12 @@ class Packed:
             row.cache.reserve(stop, row.start)
             self._targets.append((begin, len(ids), row.cache.targets(row.start, stop)))
             self._pieces += _pieces(row, begin, device)
-            last += range(len(ids) - row.wanted, len(ids))
+            places += range(len(ids) - row.wanted, len(ids))
         self._count = len(ids)
-        padding = [0] * (padded_rows(len(ids)) - len(ids))
-        ids += padding
-        positions += padding
-        self.ids = torch.tensor(ids, device=device)
-        self.positions = torch.tensor(positions, device=device)
-        self.last = torch.tensor(last, dtype=torch.int64, device=device)
+        self.wanted = len(places)
+        self.ids = _padded(ids, device)
+        self.positions = _padded(positions, device)
+        self.places = _padded(places, device)
         self.attended = 0
 
     def attend(
@@ -177,11 +177,8 @@ class Packed:
         self.attended += 1
         for begin, end, targets in self._targets:
             target = targets[layer]
-            if end == begin + 1:
-                target[0, :, 0], target[1, :, 0] = keys[begin], values[begin]
-            else:
-                target[0] = keys[begin:end].transpose(0, 1)
-                target[1] = values[begin:end].transpose(0, 1)
+            target[0] = keys[begin:end].transpose(0, 1)
+            target[1] = values[begin:end].transpose(0, 1)
         count, heads, size = query.shape
         groups = heads // keys.shape[1]
         query = query.to(self._pieces[0].keys[layer].dtype)

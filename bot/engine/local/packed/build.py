@@ -19,7 +19,7 @@ from bot.engine.local.budget import Budget, choose_budget, measure
 from bot.engine.local.kv_cache import CacheUse
 from bot.engine.local.packed.generic import GenericForward
 from bot.engine.local.packed.int8 import smooth
-from bot.engine.local.packed.lean import Forward, has_lean_forward, lean_forward
+from bot.engine.local.packed.lean import STEADY_ROPES, Forward, has_lean_forward, lean_forward
 from bot.engine.local.packed.precision import TOLERANCE, dtype_of, linear_maker
 from bot.engine.local.packed.steps import PackedModel
 from bot.engine.local.runner import Row, StepModel
@@ -42,7 +42,7 @@ ALL_WAYS: Final = (Way.LEAN, Way.GENERIC, Way.SERIAL)
 
 _PROBE_TOKENS: Final = 90  # more than one chunk
 _OTHER_TOKENS: Final = 23
-_STEADY_ROPES: Final = frozenset({"default", "linear", "llama3", "yarn", "proportional"})
+_PACKABLE_ROPES: Final = STEADY_ROPES | {"proportional"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,13 +93,13 @@ def build(
             readers[dtype] = _Reader(read, dtype, window_tokens)
         return readers[dtype]
 
-    for precision in tried:
-        for way in ways:
-            if way is Way.SERIAL or not _is_packable(reader(precision).fresh(), window_tokens):
-                continue
-            built = _try(reader(precision), way, precision, encode)
-            if built is not None:
-                return built
+    packed = [way for way in ways if way is not Way.SERIAL]
+    if packed and _is_packable(reader(tried[0]).fresh(), window_tokens):
+        for precision in tried:
+            for way in packed:
+                built = _try(reader(precision), way, precision, encode)
+                if built is not None:
+                    return built
     log.warning("texts are computed one after the other by plain transformers")
     plain = next(precision for precision in tried if precision != "int8")
     return _serial(reader(plain), plain)
@@ -159,7 +159,7 @@ def _is_packable(model: PreTrainedModel, window_tokens: int) -> bool:
         not config.is_encoder_decoder
         and (window is None or window >= window_tokens)
         and (not kinds or (kinds == {"sliding_attention"} and window is not None))
-        and rope.get("rope_type", "default") in _STEADY_ROPES
+        and rope.get("rope_type", "default") in _PACKABLE_ROPES
     )
 
 

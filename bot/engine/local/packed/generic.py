@@ -11,13 +11,12 @@ here without saying so: that is what the probe at load is for.
 from typing import Any, Final
 
 import torch
-import torch.nn.functional as F  # noqa: N812 -- the name that torch's own documentation uses
 from torch import nn
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.cache_utils import Cache, DynamicLayer
 from transformers.pytorch_utils import Conv1D
 
-from bot.engine.local.packed.batch import Layout, Packed, padded_rows
+from bot.engine.local.packed.batch import Layout, Packed
 from bot.engine.local.packed.lean import MakeLinear
 from bot.engine.local.packed.linears import Linear
 
@@ -114,22 +113,20 @@ class GenericForward:
 
     def __call__(self, packed: Packed) -> torch.Tensor:
         """Compute a step; see ``Forward``."""
-        wanted = packed.last
-        places = F.pad(wanted, (0, padded_rows(len(wanted)) - len(wanted)))
         self.cache.take_updates()  # of a step that failed
         output = self._model(
             input_ids=packed.ids[None],
             position_ids=packed.positions[None],
             past_key_values=self.cache,
             use_cache=True,
-            logits_to_keep=places,
+            logits_to_keep=packed.places,
             packed=packed,
         )
         if self.cache.take_updates() != self.layout.layers:
             msg = "the model stores keys and values of its own"
             raise RuntimeError(msg)
         logits: torch.Tensor = output.logits[0]
-        return logits[: len(wanted)]
+        return logits
 
 
 def _layout(model: PreTrainedModel) -> Layout:

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 -- the name that torch's own documentation uses
 from transformers import PreTrainedModel
 
-from bot.engine.local.packed.batch import Layout, Packed, padded_rows
+from bot.engine.local.packed.batch import Layout, Packed
 from bot.engine.local.packed.linears import Activation, Linear
 
 _GELUS: Final = {
@@ -26,7 +26,7 @@ _GELUS: Final = {
 }
 _LLAMAS: Final = frozenset({"LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM"})
 # Frequencies that depend on the longest text of a batch would make texts depend on company.
-_STEADY_ROPES: Final = frozenset({"default", "linear", "llama3", "yarn"})
+STEADY_ROPES: Final = frozenset({"default", "linear", "llama3", "yarn"})
 
 
 class MakeLinear(Protocol):
@@ -53,7 +53,10 @@ class Forward(Protocol):
         ...
 
     def __call__(self, packed: Packed) -> torch.Tensor:
-        """Compute a step; return the wanted logits, (R, V), of any float type."""
+        """Compute a step; return the logits at its places, (R, V), of any float type.
+
+        Where none is wanted there may be none.
+        """
         ...
 
 
@@ -86,7 +89,7 @@ def _is_plain_llama(config: Any) -> bool:
     rope = getattr(config, "rope_parameters", None) or {}
     return (
         config.hidden_act == "silu"
-        and rope.get("rope_type", "default") in _STEADY_ROPES
+        and rope.get("rope_type", "default") in STEADY_ROPES
         and not getattr(config, "use_sliding_window", False)
         and rope.get("partial_rotary_factor", 1.0) == 1.0
     )
@@ -280,8 +283,6 @@ def _logits(
     norm: Callable[[torch.Tensor], torch.Tensor],
     head: Linear,
 ) -> torch.Tensor:
-    wanted = packed.last
-    if len(wanted) == 0:
+    if packed.wanted == 0:
         return stream.new_empty(0, 0)
-    places = F.pad(wanted, (0, padded_rows(len(wanted)) - len(wanted)))
-    return head(norm(stream[places]))[: len(wanted)]
+    return head(norm(stream[packed.places]))
