@@ -4,6 +4,7 @@ Invariant: one model in fp32 serves all three; the naive calls are what the othe
 engine, are compared with, in speed and in tokens.
 """
 
+import asyncio
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -70,15 +71,22 @@ class Snippet:
         """Write after each prompt; each by itself."""
         if len(prompts) == 1:
             return _generate(self._model, self._bench_model, prompts, new_tokens, None)
+        # A loop turns Ctrl-C into a cancellation: raised while a thread starts, it would leave a
+        # thread behind that nobody waits for.
+        return asyncio.run(self._write_in_threads(prompts, new_tokens))
+
+    async def _write_in_threads(self, prompts: Sequence[Ids], new_tokens: int) -> list[list[int]]:
         event = threading.Event()
 
         def call(prompt: Ids) -> list[int]:
             torch.set_num_threads(self._threads)  # torch counts threads by thread
             return _generate(self._model, self._bench_model, [prompt], new_tokens, event)[0]
 
+        loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(len(prompts)) as pool:
+            calls = [loop.run_in_executor(pool, call, prompt) for prompt in prompts]
             try:
-                return list(pool.map(call, prompts))
+                return await asyncio.gather(*calls)
             finally:
                 event.set()
 

@@ -10,7 +10,6 @@ Invariants:
 import asyncio
 import logging
 import sys
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +24,7 @@ from bot.discord_app.acts import Acts
 from bot.discord_app.answers import report, typed_words
 from bot.discord_app.cogs.admin import AdminCommands
 from bot.discord_app.cogs.story import StoryCommands
-from bot.discord_app.editor import EDIT_INTERVAL_S, Editors, Pace
+from bot.discord_app.editor import EDIT_INTERVAL_S, GRANT_S, Editors, Pace
 from bot.discord_app.errors import ClosingError
 from bot.discord_app.help import help_text
 from bot.discord_app.messages import Messages
@@ -62,12 +61,14 @@ class DiscordOptions:
         sync_commands: "auto", "always" or "never".
         drain_s: how long passages may take to end when the bot is told to.
         edit_interval_s: least time between two edits of a growing passage.
+        edit_grant_s: the time in which a channel takes no more than four edits.
     """
 
     wants_message_content: bool = False
     sync_commands: str = sync.AUTO
     drain_s: float = 10.0
     edit_interval_s: float = EDIT_INTERVAL_S
+    edit_grant_s: float = GRANT_S
 
 
 class StoryTree(app_commands.CommandTree["RoundtaleClient"]):
@@ -137,7 +138,7 @@ class RoundtaleClient(discord.AutoShardedClient):
         self.is_closing = False
         self._has_recovered = False
         self._command_ids: Mapping[str, int] = {}
-        pace = Pace(self.options.edit_interval_s, time.monotonic)
+        pace = Pace(self.options.edit_interval_s, self.options.edit_grant_s)
         self.stage = DiscordStage(
             DiscordMessenger(self),
             services.store,

@@ -7,8 +7,9 @@ Invariants:
       and a 25th of a second for every stream under way (50 requests a second are
       Discord's limit for the whole bot; half of it is left for everything else).
     - What can wait, a growing version or old buttons, keeps that distance from every
-      edit in its channel: Discord grants a channel five edits in five seconds, and a
-      stream alone never uses them up.
+      write in its channel.
+    - Discord grants a channel five edits in five seconds and makes whoever uses them up
+      wait: no more than four are made, and old buttons leave one of these.
 """
 
 import asyncio
@@ -16,13 +17,15 @@ import heapq
 import itertools
 import time
 import weakref
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from enum import IntEnum
 
 EDIT_INTERVAL_S = 1.3  # five edits span more than five seconds
 EDITS_PER_S = 25.0
+GRANT_S = 5.0
+"""The span for which Discord counts a channel's edits, in seconds."""
 _REMEMBERED = 32  # messages of one channel whose last edit is kept in mind
 _CHANNELS_REMEMBERED = 1024
 
@@ -35,21 +38,27 @@ class Priority(IntEnum):
     TIDY = 2  # buttons that are no longer the newest
 
 
+_MOST_EDITS = {Priority.FINAL: 4, Priority.GROWTH: 4, Priority.TIDY: 3}  # of a channel in GRANT_S
+
+
 class Pace:
     """How fast messages may be edited, for all channels together.
 
     Args:
         least_s: the shortest interval between two edits of a message, in seconds.
+        grant_s: the span in which a channel takes no more than four edits, in seconds.
         monotonic: a clock in seconds.
     """
 
     def __init__(
         self,
         least_s: float = EDIT_INTERVAL_S,
+        grant_s: float = GRANT_S,
         monotonic: Callable[[], float] = time.monotonic,
         wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._least_s = least_s
+        self.grant_s = grant_s
         self._monotonic = monotonic
         self._wait = wait
         self._streams = 0
@@ -91,6 +100,7 @@ class ChannelEditor:
         self._arrivals = itertools.count()
         self._edited_at: dict[int, float] = {}
         self._written_at: float | None = None
+        self._edits: deque[float] = deque(maxlen=max(_MOST_EDITS.values()))  # when
 
     @asynccontextmanager
     async def turn(self, priority: Priority) -> AsyncIterator[None]:
@@ -103,21 +113,27 @@ class ChannelEditor:
 
     @asynccontextmanager
     async def turn_to_edit(self, message_id: int, priority: Priority) -> AsyncIterator[None]:
-        """Hold the channel for an edit of a message, once that may be edited again."""
+        """Hold the channel for an edit of a message, once that may be made; remember it."""
 
         def wait_s() -> float:
             if priority is Priority.FINAL:
-                return self.wait_s(message_id, self._pace.least_s)
-            return self.calm_s(self._pace.least_s)
+                waits_s = self.wait_s(message_id, self._pace.least_s)
+                return max(waits_s, self._grant_s(priority))
+            return self.calm_s(self._pace.least_s, priority)
 
         while True:
             while (delay_s := wait_s()) > 0:
                 await self._pace.sleep(delay_s)
             async with self.turn(priority):
                 # Somebody else may have written while this one waited for the channel.
-                if wait_s() <= 0:
+                if wait_s() > 0:
+                    continue
+                try:
                     yield
-                    return
+                finally:  # Discord counts an edit that it refuses, too
+                    self.note(message_id)
+                    self._edits.append(self._pace.now())
+                return
 
     async def _take(self, priority: Priority) -> None:
         if not self._is_busy:
@@ -141,14 +157,22 @@ class ChannelEditor:
         self._is_busy = False
 
     def wait_s(self, message_id: int, interval_s: float) -> float:
-        """Return how long an edit of a message must still wait, in seconds."""
+        """Return how long an edit must still wait for the last one of its message, in seconds."""
         edited_at = self._edited_at.get(message_id)
         return 0.0 if edited_at is None else edited_at + interval_s - self._pace.now()
 
-    def calm_s(self, interval_s: float) -> float:
-        """Return how long what can wait must wait after the channel's last write, in seconds."""
-        written_at = self._written_at
-        return 0.0 if written_at is None else written_at + interval_s - self._pace.now()
+    def _grant_s(self, priority: Priority) -> float:
+        most = _MOST_EDITS[priority]
+        if len(self._edits) < most:
+            return 0.0
+        return self._edits[-most] + self._pace.grant_s - self._pace.now()
+
+    def calm_s(self, interval_s: float, priority: Priority = Priority.GROWTH) -> float:
+        """Return how long what can wait must wait after the channel's last writes, in seconds."""
+        if self._written_at is None:
+            return 0.0
+        calm_s = self._written_at + interval_s - self._pace.now()
+        return max(calm_s, self._grant_s(priority))
 
     def note(self, message_id: int) -> None:
         """Remember that a message was written now."""

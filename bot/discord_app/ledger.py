@@ -225,7 +225,6 @@ class PassageMessages:
                 part.content,
                 view=passage_controls(part.controls, self._words),
             )
-            self._editor.note(message_id)
             slot.shown = part
 
     async def _send(self, index: int, part: Part, priority: Priority, *, is_final: bool) -> None:

@@ -274,7 +274,6 @@ class DiscordStage(Stage):
                 if self._armed.get(channel_id) == old:
                     return  # it became the newest again meanwhile
                 await self._tools.messenger.disarm(channel_id, old)
-                editor.note(old)
 
         self._spawn(take_away(), "take old buttons away")
 

@@ -123,6 +123,8 @@ def assert_faultless(
         if one.acked_after is None or one.acked_after >= ack_limit_s
     ]
     assert not late, late
+    # Edits alone never use up what Discord grants a channel.
+    assert not [one for one in fake.limits.exhausted if one[1] == "message_edit"]
     if paced:
         assert_paced(fake)
 

@@ -222,7 +222,9 @@ async def open_world(
     **env_options: Any,
 ) -> AsyncIterator[World]:
     """Open a world over a database file."""
-    options = options or DiscordOptions(edit_interval_s=INTERVAL_S, drain_s=0.1)
+    options = options or DiscordOptions(
+        edit_interval_s=INTERVAL_S, edit_grant_s=4 * INTERVAL_S, drain_s=0.1
+    )
     async with await SqlStore.open(f"sqlite:///{path / 'discord.db'}") as store:
         world = World(store, GatedBackend(answers), options)
         # Not simcord.run: its clock context cannot be left from a fixture's finalizer.

@@ -168,7 +168,9 @@ async def test_replies_and_mentions_can_be_switched_off(world: World) -> None:
 async def test_every_message_is_a_turn_only_where_operator_and_admin_want_it(
     tmp_path: Path,
 ) -> None:
-    options = DiscordOptions(edit_interval_s=INTERVAL_S, wants_message_content=True)
+    options = DiscordOptions(
+        edit_interval_s=INTERVAL_S, edit_grant_s=4 * INTERVAL_S, wants_message_content=True
+    )
     async with open_world(tmp_path, options=options) as world:
         await world.begin()
         await world.bob.send(world.channel, "Bob says nothing of note.")

@@ -138,7 +138,7 @@ class Theatre:
             self.store,
             clock=SystemClock(),
             new_id=self.new_id,
-            editors=Editors(Pace(0.0, wait=sleep)),
+            editors=Editors(Pace(0.0, 0.0, wait=sleep)),
             words_for=lambda _: Words(),
         )
 
