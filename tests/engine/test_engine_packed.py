@@ -1,7 +1,7 @@
 """Packed steps: their parts, and what is done with a model that they do not suit."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from bot.engine.local.kv_cache import CacheUse
 from bot.engine.local.loader import load_model
 from bot.engine.local.packed import precision
 from bot.engine.local.packed.batch import Block, Layout, Packed
-from bot.engine.local.packed.build import ALL_WAYS, Way, build
+from bot.engine.local.packed.build import ALL_WAYS, Way, attends_alike, build
 from bot.engine.local.packed.int8 import smooth
 from bot.engine.local.packed.linears import (
     Activation,
@@ -183,6 +183,50 @@ def test_a_row_is_bitwise_the_same_alone_and_in_company(tiny_llama: Path) -> Non
     together = last(texts)
     for text, expected in zip(texts, together, strict=True):
         assert torch.equal(last([text])[0], expected)
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def written(model: Any, threads: Callable[[int], int]) -> torch.Tensor:
+    """Return the logits of a prompt, of a passage written on from it, and of the next prompt."""
+    text = [(7 * at + 3) % 500 for at in range(150)]
+    cache = model.new_cache()
+    spans = [(0, 21), *((at, at + 1) for at in range(21, 90)), (90, 110)]
+    spans += [(at, at + 1) for at in range(110, 150)]
+    logits: list[torch.Tensor] = []
+    for number, (start, stop) in enumerate(spans):
+        torch.set_num_threads(threads(number))
+        logits.append(model.forward([Row(text[start:stop], start, cache, stop - start)]).float())
+    return torch.cat(logits)
+
+
+@pytest.mark.skipif("BLAS_INFO=mkl" not in torch.__config__.show(), reason="other libraries round otherwise")
+@pytest.mark.usefixtures("two_threads")
+def test_a_text_does_not_depend_on_the_number_of_threads(tiny_llama: Path) -> None:
+    loaded = load_model(tiny_llama, precision="fp32", ways=(Way.LEAN,), threads=2)
+    assert loaded.is_alike_on_one_thread
+    on_two = written(loaded.model, lambda _: 2)
+    assert torch.equal(written(loaded.model, lambda _: 1), on_two)
+    assert torch.equal(written(loaded.model, lambda number: 1 + number % 2), on_two)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_attention_that_depends_on_the_number_of_threads_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    honest = torch.nn.functional.scaled_dot_product_attention
+
+    def attend(query: torch.Tensor, *others: Any) -> torch.Tensor:
+        return honest(query, *others) + 1e-7 * torch.get_num_threads()
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", attend)
+    assert not attends_alike(LAYOUT)
 
 
 def test_a_block_grows_and_keeps_what_it_holds() -> None:
