@@ -206,7 +206,9 @@ def written(model: Any, threads: Callable[[int], int]) -> torch.Tensor:
     return torch.cat(logits)
 
 
-@pytest.mark.skipif("BLAS_INFO=mkl" not in torch.__config__.show(), reason="other libraries round otherwise")
+@pytest.mark.skipif(
+    "BLAS_INFO=mkl" not in torch.__config__.show(), reason="other libraries round otherwise"
+)
 @pytest.mark.usefixtures("two_threads")
 def test_a_text_does_not_depend_on_the_number_of_threads(tiny_llama: Path) -> None:
     loaded = load_model(tiny_llama, precision="fp32", ways=(Way.LEAN,), threads=2)

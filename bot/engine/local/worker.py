@@ -10,26 +10,19 @@ Invariants:
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
+from bot.engine.local.delivery import Delivery, Event
 from bot.engine.local.generation import Job
 from bot.engine.local.scoring import ScoreJob
-from bot.engine.types import Chunk, Score
-from bot.errors import EngineError, EngineStoppedError
+from bot.errors import EngineStoppedError
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that the caller of a request must hear."""
-
-    id: int
-    content: Chunk | Score | EngineError
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,27 +162,29 @@ class EngineThread:
             self._load = Load(last_error=type(error).__name__)
 
     def _serve(self, core: Core) -> None:
-        while True:
-            events: list[Event] = []
-            if not self._hear(core, events):
-                return
+        delivery = Delivery(lambda events: self._post(self._deliver, events), time.monotonic)
+        while self._hear(core, delivery):
             if core.has_work:
-                events += core.step()
+                delivery.add(core.step())
             self._load = core.load
-            if events:
-                self._post(self._deliver, events)
+            if core.has_work:
+                delivery.post_if_due()
+            else:
+                delivery.post()
+        delivery.post()
 
-    def _hear(self, core: Core, events: list[Event]) -> bool:
+    def _hear(self, core: Core, delivery: Delivery) -> bool:
         """Carry out the commands that have come; idle, sleep until one does. False to end."""
         while True:
             try:
-                command = self._commands.get(block=not core.has_work and not events)
+                command = self._commands.get(block=not core.has_work and delivery.is_empty)
             except Empty:
                 return True
             if isinstance(command, Job | ScoreJob):
-                events += core.submit(command)
+                delivery.post()  # a prompt's steps are long ones
+                delivery.add(core.submit(command))
             elif isinstance(command, _Cancel):
-                events += core.cancel(command.id)
+                delivery.add(core.cancel(command.id))
             else:
                 return False
 
