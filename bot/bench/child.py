@@ -1,8 +1,9 @@
-"""The measurement under load, in a process of its own.
+"""Measurements in a process of their own.
 
-    python -m bot.bench.child        reads a task as JSON, writes the result as one JSON line
+    python -m bot.bench.child        reads a task as JSON, answers in lines of JSON
 
-Invariant: the parent's models are not in this process, and Ctrl-C ends both.
+Invariant: neither models nor threads of other measurements are in this process. It holds nothing
+that must be left in order: Ctrl-C reaches only the parent, which ends it.
 """
 
 import asyncio
@@ -10,76 +11,133 @@ import json
 import logging
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bot.bench.errors import LoadBrokenError
+from pydantic import TypeAdapter
+
+from bot.bench import measuring
+from bot.bench.errors import BrokenOffError
 from bot.bench.load import measure_load
+from bot.bench.measuring import GroupFigures, Report
 from bot.bench.models import BenchModel, read_model
 from bot.bench.plan import Plan
 from bot.engine.local.packed.precision import Precision
 from bot.errors import RoundtaleError
 
-_INTERRUPTED = 130
+_GROUP = TypeAdapter(GroupFigures)
+_PLAN = TypeAdapter(Plan)
 
 
-def load_in_child(bench_model: BenchModel, plan: Plan, precision: Precision) -> dict[str, Any]:
-    """Measure in a fresh process and return ``Load`` as a dictionary.
+class InChildren:
+    """Make each measurement in a fresh process."""
 
-    Raises:
-        LoadBrokenError: the process ended without a result; what it says is on standard error.
-    """
-    task = {
+    def measure_group(
+        self, names: Sequence[str], bench_model: BenchModel, plan: Plan, report: Report
+    ) -> GroupFigures:
+        """Measure the group with these names; see ``bot.bench.measuring.measure_group``.
+
+        Raises:
+            BrokenOffError: the process ended without a result.
+        """
+        task = {"names": list(names)}
+        return _GROUP.validate_python(_ask(task, bench_model, plan, report))
+
+    def measure_load(
+        self, bench_model: BenchModel, plan: Plan, precision: Precision
+    ) -> dict[str, Any]:
+        """Measure under load and return ``Load`` as a dictionary.
+
+        Raises:
+            BrokenOffError: the process ended without a result.
+        """
+        found: dict[str, Any] = _ask(
+            {"precision": precision}, bench_model, plan, report=lambda _: None
+        )
+        return found
+
+
+class Here:
+    """Make each measurement in this process, on which others may have left their mark."""
+
+    def measure_group(
+        self, names: Sequence[str], bench_model: BenchModel, plan: Plan, report: Report
+    ) -> GroupFigures:
+        """Measure the group with these names; see ``bot.bench.measuring.measure_group``."""
+        groups = measuring.groups_of(plan)
+        (group,) = (group for group in groups if list(group.names) == list(names))
+        return measuring.measure_group(group, bench_model, plan, report)
+
+    def measure_load(
+        self, bench_model: BenchModel, plan: Plan, precision: Precision
+    ) -> dict[str, Any]:
+        """Measure under load and return ``Load`` as a dictionary."""
+        return asdict(asyncio.run(measure_load(bench_model, plan, precision)))
+
+
+def _ask(task: dict[str, Any], bench_model: BenchModel, plan: Plan, report: Report) -> Any:
+    """Give a task to a fresh process and return its result."""
+    whole = task | {
         "path": str(bench_model.path),
         "name": bench_model.name,
-        "precision": precision,
         "plan": asdict(plan),
     }
-    done = subprocess.run(
+    with subprocess.Popen(
         [sys.executable, "-m", "bot.bench.child"],
-        input=json.dumps(task),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        check=False,
+        process_group=0,
+    ) as process:
+        try:
+            return _hear(process, json.dumps(whole), report)
+        except BaseException:
+            process.kill()
+            raise
+
+
+def _hear(process: subprocess.Popen[str], task: str, report: Report) -> Any:
+    if process.stdin is None or process.stdout is None:
+        msg = "a process without pipes"
+        raise TypeError(msg)
+    process.stdin.write(task)
+    process.stdin.close()
+    for line in process.stdout:
+        said = json.loads(line)
+        if "progress" in said:
+            report(said["progress"])
+        elif "error" in said:
+            raise BrokenOffError(why=said["error"])
+        else:
+            return said["result"]
+    raise BrokenOffError(why=f"exit status {process.wait()}")
+
+
+def _say(**content: Any) -> None:
+    sys.stdout.write(json.dumps(content) + "\n")
+    sys.stdout.flush()
+
+
+def _carry_out(task: dict[str, Any]) -> Any:
+    bench_model = read_model(Path(task["path"]), task["name"])
+    plan = _PLAN.validate_python(task["plan"])
+    if "precision" in task:
+        return Here().measure_load(bench_model, plan, task["precision"])
+    found = Here().measure_group(
+        task["names"], bench_model, plan, report=lambda text: _say(progress=text)
     )
-    if done.returncode == _INTERRUPTED:
-        raise KeyboardInterrupt
-    if done.returncode:
-        raise LoadBrokenError(status=done.returncode)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return _GROUP.dump_python(found, mode="json")
 
 
-def load_here(bench_model: BenchModel, plan: Plan, precision: Precision) -> dict[str, Any]:
-    """Measure in this process, whose memory other models may have left their mark on."""
-    return asdict(asyncio.run(measure_load(bench_model, plan, precision)))
-
-
-def _plan(data: dict[str, Any]) -> Plan:
-    """Return a plan that was sent as JSON, whose tuples have become lists."""
-    fields: dict[str, Any] = {
-        key: tuple(tuple(each) if isinstance(each, list) else each for each in value)
-        if isinstance(value, list)
-        else value
-        for key, value in data.items()
-    }
-    return Plan(**fields)
-
-
-def main() -> None:
+def main(carry_out: Callable[[dict[str, Any]], Any] = _carry_out) -> None:
     """Read the task, measure, write the result."""
     logging.basicConfig(level=logging.ERROR)
-    task = json.load(sys.stdin)
     try:
-        found = load_here(
-            read_model(Path(task["path"]), task["name"]), _plan(task["plan"]), task["precision"]
-        )
-    except KeyboardInterrupt:
-        raise SystemExit(_INTERRUPTED) from None
+        _say(result=carry_out(json.load(sys.stdin)))
     except RoundtaleError as error:
-        sys.exit(str(error))
-    sys.stdout.write(json.dumps(found) + "\n")
+        _say(error=str(error))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ channels get, the event loop's part included.
 
 import asyncio
 import time
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -48,12 +49,14 @@ class Written:
     Attributes:
         submitted_s: the moment it was asked for (``time.monotonic``).
         arrivals_s: the moment of each chunk that brought text.
+        counts: how many tokens there were then.
         ids: of the whole text.
         cached_tokens: of the prompt, taken from the cache.
     """
 
     submitted_s: float
     arrivals_s: list[float] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
     ids: list[int] = field(default_factory=list)
     cached_tokens: int = 0
 
@@ -61,6 +64,11 @@ class Written:
     def first_s(self) -> float:
         """How long the first text took, seconds."""
         return self.arrivals_s[0] - self.submitted_s
+
+    def tokens_at(self, moment_s: float) -> int:
+        """Return how many tokens had come by a moment."""
+        place = bisect_right(self.arrivals_s, moment_s)
+        return self.counts[place - 1] if place else 0
 
 
 def request(
@@ -105,6 +113,7 @@ async def stream(
     async for chunk in backend.stream(asked):
         if chunk.text or chunk.finish is not None:
             written.arrivals_s.append(time.monotonic())
+            written.counts.append(chunk.tokens)
         last = chunk
     if last is None or last.usage is None or last.usage.sampled_tokens < asked.max_tokens:
         raise ShortTextError(

@@ -38,8 +38,8 @@ class ShortTextError(BenchError):
     message = N_("{way} wrote {written} tokens where {wanted} were asked for.")
 
 
-class LoadBrokenError(BenchError):
-    """The process that measures under load ended without a result."""
+class BrokenOffError(BenchError):
+    """The process that measures ended without a result."""
 
-    code = "bench.load_broken"
-    message = N_("The measurement under load broke off with exit status {status}.")
+    code = "bench.broken_off"
+    message = N_("The measurement broke off: {why}")

@@ -6,6 +6,7 @@ Invariants:
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -254,7 +255,7 @@ async def measure_disturbance(
     try:
         await _wait_until(
             lambda: (
-                all(len(each.arrivals_s) >= _UNDISTURBED_TOKENS for each in under_way)
+                all(each.tokens_at(math.inf) >= _UNDISTURBED_TOKENS for each in under_way)
                 or any(task.done() for task in tasks)
             )
         )

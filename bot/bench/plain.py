@@ -4,8 +4,6 @@ Invariant: one model in fp32 serves all three; the naive calls are what the othe
 engine, are compared with, in speed and in tokens.
 """
 
-import asyncio
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,8 +14,6 @@ from transformers import (
     AutoModelForCausalLM,
     ContinuousBatchingConfig,
     GenerationConfig,
-    StoppingCriteria,
-    StoppingCriteriaList,
 )
 from transformers.utils import logging as transformers_logging
 
@@ -33,21 +29,6 @@ CONTINUOUS = "continuous batching"
 _PAGE_TOKENS = 32
 _SPARE_PAGES = 8
 _STEP_TOKENS = 2048  # what a step may take: the prompts of a whole batch
-
-
-class _GivenUp(StoppingCriteria):
-    """Ends calls in other threads, which Ctrl-C does not reach."""
-
-    def __init__(self, event: threading.Event) -> None:
-        self._event = event
-
-    def __call__(
-        self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **kwargs: Any
-    ) -> torch.BoolTensor:
-        """Return, for each row, whether it ends here: (B,) bool."""
-        return torch.full(  # type: ignore[return-value]  # full's stub does not know the dtype
-            (input_ids.shape[0],), self._event.is_set(), dtype=torch.bool, device=input_ids.device
-        )
 
 
 class Snippet:
@@ -70,25 +51,14 @@ class Snippet:
     ) -> list[list[int]]:
         """Write after each prompt; each by itself."""
         if len(prompts) == 1:
-            return _generate(self._model, self._bench_model, prompts, new_tokens, None)
-        # A loop turns Ctrl-C into a cancellation: raised while a thread starts, it would leave a
-        # thread behind that nobody waits for.
-        return asyncio.run(self._write_in_threads(prompts, new_tokens))
-
-    async def _write_in_threads(self, prompts: Sequence[Ids], new_tokens: int) -> list[list[int]]:
-        event = threading.Event()
+            return _generate(self._model, self._bench_model, prompts, new_tokens)
 
         def call(prompt: Ids) -> list[int]:
             torch.set_num_threads(self._threads)  # torch counts threads by thread
-            return _generate(self._model, self._bench_model, [prompt], new_tokens, event)[0]
+            return _generate(self._model, self._bench_model, [prompt], new_tokens)[0]
 
-        loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(len(prompts)) as pool:
-            calls = [loop.run_in_executor(pool, call, prompt) for prompt in prompts]
-            try:
-                return await asyncio.gather(*calls)
-            finally:
-                event.set()
+            return list(pool.map(call, prompts))
 
 
 class Batched:
@@ -109,7 +79,7 @@ class Batched:
         self, prompts: Sequence[Ids], new_tokens: int, *, story: str | None = None
     ) -> list[list[int]]:
         """Write after all prompts together."""
-        return _generate(self._model, self._bench_model, prompts, new_tokens, None)
+        return _generate(self._model, self._bench_model, prompts, new_tokens)
 
 
 class Continuous:
@@ -154,7 +124,6 @@ def _generate(
     bench_model: BenchModel,
     prompts: Sequence[Ids],
     new_tokens: int,
-    event: threading.Event | None,
 ) -> list[list[int]]:
     """Call ``generate`` with prompts (B, T) and return what is new, (B, new_tokens)."""
     width = max(map(len, prompts))
@@ -170,7 +139,6 @@ def _generate(
         min_new_tokens=new_tokens,
         do_sample=False,
         pad_token_id=pad,
-        stopping_criteria=None if event is None else StoppingCriteriaList([_GivenUp(event)]),
     )
     new: list[list[int]] = output[:, width:].tolist()
     return new

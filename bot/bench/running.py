@@ -16,10 +16,10 @@ from typing import TextIO
 from rich.console import Console
 
 from bot.bench.chart import draw, require_chart
-from bot.bench.child import load_in_child
+from bot.bench.child import InChildren
 from bot.bench.goals import judge
 from bot.bench.machine import Others, describe_machine
-from bot.bench.measuring import MeasureLoad, measure_model
+from bot.bench.measuring import Measurements, measure_model
 from bot.bench.models import RANDOM_GPT2, BenchModel, random_gpt2, read_model
 from bot.bench.plan import Plan
 from bot.bench.report import tables
@@ -89,7 +89,7 @@ def measure(
     *,
     is_quick: bool,
     report: Progress,
-    measure_load: MeasureLoad = load_in_child,
+    measurements: Measurements,
 ) -> Results:
     """Measure models one after another.
 
@@ -100,7 +100,7 @@ def measure(
     begun_s = time.monotonic()
     others = Others()
     found = tuple(
-        measure_model(each, plan, measure_load=measure_load, report=report) for each in models
+        measure_model(each, plan, measurements=measurements, report=report) for each in models
     )
     return Results(
         machine=describe_machine(plan.threads),
@@ -120,7 +120,7 @@ def run_bench(
     is_quick: bool = False,
     chart: Path | None = None,
     is_json_only: bool = False,
-    measure_load: MeasureLoad = load_in_child,
+    measurements: Measurements | None = None,
 ) -> None:
     """Measure, and show the figures.
 
@@ -132,7 +132,7 @@ def run_bench(
         is_quick: whether the plan is a quick one.
         chart: a PNG file to draw.
         is_json_only: no tables.
-        measure_load: measures under load.
+        measurements: makes them; each in a fresh process where None.
 
     Raises:
         BenchError: a measurement or the chart cannot be made.
@@ -145,7 +145,11 @@ def run_bench(
     try:
         models = asyncio.run(choose_models(names, cache_dir, is_quick=is_quick))
         results = measure(
-            models, plan, is_quick=is_quick, report=progress, measure_load=measure_load
+            models,
+            plan,
+            is_quick=is_quick,
+            report=progress,
+            measurements=measurements or InChildren(),
         )
     finally:
         progress.close()

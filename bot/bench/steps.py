@@ -137,7 +137,7 @@ def step_ms(rows: Sequence[Written]) -> float | None:
     """
     begin_s = max(row.arrivals_s[0] for row in rows)
     end_s = min(row.arrivals_s[-1] for row in rows)
-    tokens = sum(sum(begin_s < arrival <= end_s for arrival in row.arrivals_s) for row in rows)
+    tokens = sum(row.tokens_at(end_s) - row.tokens_at(begin_s) for row in rows)
     if tokens < len(rows) or end_s <= begin_s:
         return None
     return 1000 * (end_s - begin_s) * len(rows) / tokens

@@ -226,11 +226,13 @@ class Chunk:
     Apply it as ``text = text[: len(text) - chunk.retract] + chunk.text``.
     The last chunk has ``finish`` and ``usage`` set, and ``token_ids`` holds the
     ids of the whole kept text (empty where the engine does not know ids).
-    A chunk with ``queue_place`` set (1 is next) comes before any text.
+    A chunk with ``queue_place`` set (1 is next) comes before any text. ``tokens`` are those that
+    the text has after the change; 0 where the engine does not tell.
     """
 
     text: str = ""
     retract: int = 0
+    tokens: int = 0
     queue_place: int | None = None
     finish: FinishReason | None = None
     usage: Usage | None = None

@@ -13,7 +13,7 @@ import pytest
 
 from bot import cli
 from bot.bench import plan as plans
-from bot.bench.child import load_here
+from bot.bench.child import Here
 from bot.bench.plan import Plan
 from bot.bench.running import run_bench
 from bot.locales import Words
@@ -47,7 +47,7 @@ def test_a_run_shows_tables_and_ends_with_json(
         plan,
         cache_dir=tmp_path / "cache",
         words=Words(),
-        measure_load=load_here,
+        measurements=Here(),
     )
     shown, progress = capsys.readouterr()
     *tables, last = shown.splitlines()
@@ -108,7 +108,7 @@ def assert_load(load: dict[str, Any]) -> None:
     assert memory["peak"] >= memory["libraries"] > memory["weights"] > memory["kv_cache"] > 0
 
 
-def test_a_quick_run_measures_load_in_a_process_of_its_own(
+def test_a_quick_run_measures_in_processes_of_their_own(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
     tiny_folder: Path,

@@ -68,13 +68,14 @@ def test_only_gaps_that_overlap_the_disturbance_count() -> None:
 
 
 def test_a_step_is_timed_while_all_rows_are_under_way() -> None:
-    # The second row begins at 2 and the first ends at 5: three steps of one second.
+    # The second row begins at 2 and the first ends at 5: three steps of one second, of which the
+    # second row has shown two by then.
     rows = [
-        Written(0.0, [1.0, 2.0, 3.0, 4.0, 5.0]),
-        Written(0.0, [2.0, 3.0, 4.0, 5.0, 6.0]),
+        Written(0.0, [1.0, 2.0, 3.0, 4.0, 5.0], [1, 2, 3, 4, 5]),
+        Written(0.0, [2.0, 4.0, 6.0], [1, 3, 5]),  # whose words were gathered
     ]
-    assert step_ms(rows) == 1000
-    apart = [Written(0.0, [1.0, 2.0]), Written(0.0, [3.0, 4.0])]
+    assert step_ms(rows) == pytest.approx(1000 * 3 * 2 / 5)
+    apart = [Written(0.0, [1.0, 2.0], [1, 2]), Written(0.0, [3.0, 4.0], [1, 2])]
     assert step_ms(apart) is None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bot.bench import engine, measuring
+from bot.bench.child import Here
 from bot.bench.ctranslate import open_ctranslate2
 from bot.bench.errors import ShortTextError, WindowTooShortError
 from bot.bench.figures import equal_share
@@ -59,6 +60,10 @@ def no_group(name: str) -> Group:
     return Group((name,), refuse)
 
 
+def use_groups(monkeypatch: pytest.MonkeyPatch, groups: Sequence[Group]) -> None:
+    monkeypatch.setattr(measuring, "groups_of", lambda _: groups)
+
+
 @pytest.fixture
 def speed_only(plan: Plan) -> Plan:
     return replace(plan, channels=())
@@ -67,13 +72,9 @@ def speed_only(plan: Plan) -> Plan:
 def test_a_way_that_is_not_there_is_named_with_its_reason(
     monkeypatch: pytest.MonkeyPatch, tiny: BenchModel, speed_only: Plan
 ) -> None:
-    monkeypatch.setattr(
-        measuring, "groups_of", lambda _: [group_of(Fake("snippet")), no_group("other")]
-    )
+    use_groups(monkeypatch, [group_of(Fake("snippet")), no_group("other")])
     told: list[str] = []
-    found = measuring.measure_model(
-        tiny, speed_only, measure_load=lambda *_: {}, report=told.append
-    )
+    found = measuring.measure_model(tiny, speed_only, measurements=Here(), report=told.append)
     assert found.missing == {"other": "it is not here"}
     assert {each.way for each in found.throughput} == {"snippet"}
     assert found.load is None
@@ -84,8 +85,8 @@ def test_no_prompt_is_measured_twice_but_for_a_story_that_goes_on(
     monkeypatch: pytest.MonkeyPatch, tiny: BenchModel, speed_only: Plan
 ) -> None:
     fake = Fake("other")
-    monkeypatch.setattr(measuring, "groups_of", lambda _: [group_of(Fake("snippet"), fake)])
-    measuring.measure_model(tiny, speed_only, measure_load=lambda *_: {}, report=lambda _: None)
+    use_groups(monkeypatch, [group_of(Fake("snippet"), fake)])
+    measuring.measure_model(tiny, speed_only, measurements=Here(), report=lambda _: None)
     prompts = [prompt for prompt, _ in fake.asked if len(prompt) > speed_only.prompt_tokens]
     assert len(set(prompts)) == len(prompts)
     going_on = [prompt for prompt, story in fake.asked if story is not None]
@@ -96,9 +97,9 @@ def test_no_prompt_is_measured_twice_but_for_a_story_that_goes_on(
 def test_a_way_that_writes_too_little_is_no_measurement(
     monkeypatch: pytest.MonkeyPatch, tiny: BenchModel, speed_only: Plan
 ) -> None:
-    monkeypatch.setattr(measuring, "groups_of", lambda _: [group_of(Fake("snippet", lacks=1))])
+    use_groups(monkeypatch, [group_of(Fake("snippet", lacks=1))])
     with pytest.raises(ShortTextError, match="snippet wrote 7 tokens where 8 were asked for"):
-        measuring.measure_model(tiny, speed_only, measure_load=lambda *_: {}, report=lambda _: None)
+        measuring.measure_model(tiny, speed_only, measurements=Here(), report=lambda _: None)
 
 
 def test_a_window_that_is_too_short_is_refused_before_anything_is_loaded(
@@ -108,7 +109,7 @@ def test_a_window_that_is_too_short_is_refused_before_anything_is_loaded(
         measuring.measure_model(
             tiny,
             replace(plan, first_tokens=(300,)),
-            measure_load=lambda *_: {},
+            measurements=Here(),
             report=lambda _: None,
         )
 

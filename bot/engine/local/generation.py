@@ -187,7 +187,9 @@ class Generation:
         retract = max(0, self._shown - upto)
         text = self._text.text[self._shown : upto]
         self._shown = upto
-        return Chunk(text=text, retract=retract) if text or retract else None
+        if not text and not retract:
+            return None
+        return Chunk(text=text, retract=retract, tokens=len(self.tokens))
 
     def _finish(self, reason: FinishReason, keep_chars: int) -> Chunk:
         keep = max(0, min(keep_chars, self._released))
@@ -210,6 +212,7 @@ class Generation:
         return Chunk(
             text=change.text,
             retract=change.retract,
+            tokens=count,
             finish=reason,
             usage=usage,
             token_ids=tuple(self.tokens[:count]) if is_exact else (),
