@@ -7,7 +7,7 @@ channels get, the event loop's part included.
 import asyncio
 import time
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import get_args
@@ -133,6 +133,7 @@ async def open_backend(
     max_active: int,
     kv_tokens: int,
     threads: int | None,
+    on_calm: Callable[[], None] = lambda: None,
 ) -> LocalBackend:
     """Load the model.
 
@@ -142,6 +143,7 @@ async def open_backend(
         max_active: texts that are written at once.
         kv_tokens: that all stories have together, whose keys and values are to be kept.
         threads: to compute with.
+        on_calm: see ``LocalBackend.open``.
 
     Raises:
         ModelUnavailableError: it cannot be loaded so.
@@ -153,6 +155,7 @@ async def open_backend(
         max_active=max_active,
         threads=threads,
         kv_cache_bytes=int(_SPARE * kv_tokens * bench_model.kv_token_bytes),
+        on_calm=on_calm,
     )
 
 

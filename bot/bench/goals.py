@@ -68,8 +68,8 @@ SIXTEEN_STORIES = N_("16 stories, against llama.cpp Q8_0")
 CONTINUED = N_("first token of a continued story, against the snippet")
 LAG_P99 = N_("event loop lag under 8 stories, p99")
 LAG_MAX = N_("event loop lag under 8 stories, maximum")
-LOADING_LAG_P99 = N_("event loop lag while loading, p99")
-LOADING_LAG_MAX = N_("event loop lag while loading, maximum")
+LOADING_LAG_P99 = N_("event loop lag in Discord while weights load, p99")
+LOADING_LAG_MAX = N_("event loop lag in Discord while weights load, maximum")
 NEXT_TOKEN = N_("next token of the others while a long story is prefilled")
 SAMPLING = N_("sampling as a share of a step at batch 8")
 MEMORY = N_("memory above libraries, weights and key-value cache")
@@ -138,7 +138,7 @@ def _any_model(model: ModelFigures, default: str) -> Iterable[Goal]:
             (each for each in load["channels"] if each["channels"] == _LOADED_CHANNELS), None
         )
         lag = eight["lag"] if eight else {}
-        loading, disturbance = load["loading_lag"], load["disturbance"]
+        loading, disturbance = load["serving_lag"], load["disturbance"]
         figures = {
             LAG_P99: (lag.get("p99_ms"), 10.0, "ms"),
             LAG_MAX: (lag.get("max_ms"), 50.0, "ms"),

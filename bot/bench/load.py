@@ -103,6 +103,8 @@ class Load:
         precision: that the engine chose.
         loading_s: from the call to the first request that is taken.
         loading_lag: of the event loop meanwhile.
+        serving_lag: of those ticks that came once only weights were left to read: the bot enters
+            Discord then, and not before.
         channels: for each number of them.
         disturbance: by a long prompt; None for a plan of one channel.
         memory: of the process.
@@ -112,6 +114,7 @@ class Load:
     precision: str
     loading_s: float
     loading_lag: Lag
+    serving_lag: Lag
     channels: tuple[ChannelLoad, ...]
     disturbance: Disturbance | None
     memory: Memory
@@ -130,6 +133,7 @@ async def measure_load(bench_model: BenchModel, plan: Plan, precision: Precision
     )
     libraries = resident_bytes()
     begun_s = time.monotonic()
+    reading: list[int] = []  # ticks when only weights were left
     async with ticking() as loading:
         backend = await open_backend(
             bench_model,
@@ -137,6 +141,7 @@ async def measure_load(bench_model: BenchModel, plan: Plan, precision: Precision
             max_active=most + 1,
             threads=plan.threads,
             kv_tokens=held + (most + 1) * plan.window_tokens // 2,
+            on_calm=lambda: reading.append(len(loading.lags_s)),
         )
         loading_s = time.monotonic() - begun_s
     try:
@@ -164,6 +169,8 @@ async def measure_load(bench_model: BenchModel, plan: Plan, precision: Precision
         precision=chosen,
         loading_s=loading_s,
         loading_lag=Lag.of(loading.lags_s),
+        # The tick under way began before.
+        serving_lag=Lag.of(loading.lags_s[min(reading[0] + 1, len(loading.lags_s) - 1) :]),
         channels=tuple(found),
         disturbance=disturbance,
         memory=memory,

@@ -160,12 +160,18 @@ def _load(model: ModelFigures, words: Words) -> Iterable[RenderableType]:
             _many([each["lag"][name] for name in ("p50_ms", "p99_ms", "max_ms")], 1),
         )
     yield table
-    lag = load["loading_lag"]
+    whole, serving = (
+        _many([load[kind][name] for name in ("p50_ms", "p99_ms", "max_ms")], 1)
+        for kind in ("loading_lag", "serving_lag")
+    )
     yield Text(
         words(
-            N_("Loading took {seconds} s; loop lag {lag}."),
+            N_(
+                "Loading took {seconds} s; loop lag {lag}; once only weights were left, when the bot enters Discord, {serving}."
+            ),
             seconds=f"{load['loading_s']:.1f}",
-            lag=_many([lag[name] for name in ("p50_ms", "p99_ms", "max_ms")], 1),
+            lag=whole,
+            serving=serving,
         )
     )
     disturbance = load["disturbance"]

@@ -49,6 +49,7 @@ def load_of(precision: str) -> dict[str, Any]:
     return {
         "precision": precision,
         "loading_lag": lag,
+        "serving_lag": lag,
         "channels": [{"channels": 8, "lag": lag}],
         "disturbance": {"gap_ms_max": 151.0},
         "above_mib": 100.0,
