@@ -26,7 +26,7 @@ from bot.engine.local.sampling import Draw, Sampler
 from bot.engine.local.scheduler import CHUNK_TOKENS, Scheduler
 from bot.engine.local.scoring import ScoreJob, Scoring
 from bot.engine.local.threads import ThreadGovernor
-from bot.engine.local.tokenizer import TokenKinds, decode
+from bot.engine.local.tokenizer import decode
 from bot.engine.local.worker import Load
 from bot.engine.types import Chunk, FinishReason
 from bot.errors import EngineError, QueueFullError
@@ -83,7 +83,7 @@ class EngineCore:
         self._runner = StepRunner(loaded.model, kv_cache_bytes=kv_cache_bytes)
         self._running: dict[int, _Running] = {}
         self._sampler = Sampler(suppressed_ids=loaded.suppressed_ids, end_ids=loaded.end_ids)
-        self._kinds = TokenKinds(loaded.tokenizer)
+        self._kinds = loaded.kinds
         self._last_error: str | None = None
         self._places: Mapping[int, int] = {}
         threads = loaded.threads if loaded.is_alike_on_one_thread else 1

@@ -41,7 +41,12 @@ from bot.engine.local.packed.precision import (
 from bot.engine.local.resources import available_memory_bytes, usable_threads
 from bot.engine.local.runner import StepModel
 from bot.engine.local.store.folder import look
-from bot.engine.local.tokenizer import hash_tokenizer, load_tokenizer, special_ids
+from bot.engine.local.tokenizer import (
+    TokenKinds,
+    hash_tokenizer,
+    load_tokenizer,
+    special_ids,
+)
 from bot.errors import ModelUnavailableError
 
 log = logging.getLogger(__name__)
@@ -68,6 +73,7 @@ class LoadedModel:
     Attributes:
         model: computes steps.
         tokenizer: for the thread that owns the model.
+        kinds: what its tokens are.
         name: the folder's, for people.
         revision: commit or content hash.
         window_tokens: prompt and reply together.
@@ -85,6 +91,7 @@ class LoadedModel:
 
     model: StepModel[Any]
     tokenizer: PreTrainedTokenizerBase
+    kinds: TokenKinds
     name: str
     revision: str
     window_tokens: int
@@ -134,7 +141,8 @@ def load_model(
         device: where to compute; auto is a graphics card if there is one.
         threads: to compute with; affinity and quota decide where None.
         window_tokens: the window to use, if the model has it.
-        on_tokenizer: called between the tokenizer and the weights.
+        on_tokenizer: called between the tokenizer, with all that is looked up in it, and the
+            weights.
 
     Raises:
         ModelUnavailableError: it is missing, broken, too large or no language model.
@@ -148,6 +156,7 @@ def load_model(
     torch.set_num_threads(count)
     try:
         tokenizer = load_tokenizer(path)
+        kinds = TokenKinds(tokenizer)
         if on_tokenizer is not None:
             on_tokenizer()
         first = [_read(name, path, dtype_of(tried[0]), place)]
@@ -186,6 +195,7 @@ def load_model(
     loaded = LoadedModel(
         model=built.model,
         tokenizer=tokenizer,
+        kinds=kinds,
         name=name,
         revision=revision or facts.fingerprint,
         window_tokens=window,
