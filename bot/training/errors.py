@@ -1,0 +1,98 @@
+"""What can keep a model from being trained, each with its own sentence.
+
+Invariant: whoever meets one of these has lost nothing: what was written before stays.
+"""
+
+from bot.errors import RoundtaleError
+from bot.locales import N_
+
+
+class TrainingError(RoundtaleError):
+    """Training, or what it needs, is not possible."""
+
+    code = "training"
+
+
+class NoTalesError(TrainingError):
+    """Nothing readable is in what was named."""
+
+    code = "training.no_tales"
+    message = N_(
+        "There are no tales in {paths}. A tale is a .txt or .md file, a line of a .jsonl or .csv file with a field “text”, or a pair of .wp_source and .wp_target files."
+    )
+
+
+class TooFewTalesError(TrainingError):
+    """There is not enough to hold tales back for validation and test."""
+
+    code = "training.too_few"
+    message = N_(
+        "There are {found} different tales; {needed} are the least, for some are held back to measure with. Add tales, or cut a long one at its chapters."
+    )
+
+
+class MissingPathError(TrainingError):
+    """A file or folder of tales does not exist."""
+
+    code = "training.missing_path"
+    message = N_("There is no file or folder {path}.")
+
+
+class UnknownKindError(TrainingError):
+    """A file is of no kind that is read."""
+
+    code = "training.kind"
+    message = N_("{path} is of no kind that is read here; these are: {kinds}.")
+
+
+class UnreadableFileError(TrainingError):
+    """A file cannot be read."""
+
+    code = "training.unreadable"
+    message = N_("{path} cannot be read ({cause}).")
+
+
+class NotTextError(TrainingError):
+    """A file holds something else than text."""
+
+    code = "training.not_text"
+    message = N_("{path} is not text in UTF-8 (at byte {at}). Take it out, or save it as UTF-8.")
+
+
+class BrokenLineError(TrainingError):
+    """A line of a data file is not what it should be."""
+
+    code = "training.broken_line"
+    message = N_("Line {line} of {path} cannot be used: {cause}.")
+
+
+class TaleTooLongError(TrainingError):
+    """One tale is longer than any book."""
+
+    code = "training.too_long"
+    message = N_("One text of {path} has over {limit} characters. Cut it into stories.")
+
+
+class TooMuchTextError(TrainingError):
+    """All tales together are more than memory should hold."""
+
+    code = "training.too_much"
+    message = N_(
+        "The tales have over {limit_mb} MB together, more than this trainer takes at once. Name fewer files."
+    )
+
+
+class NotOptedInError(TrainingError):
+    """A story's export does not say that its authors agree."""
+
+    code = "training.not_opted_in"
+    message = N_(
+        "{path} is a story of Roundtale that does not say that its authors agree to training. When all of them do, add the line  {field}: true  at its top."
+    )
+
+
+class ExtraMissingError(TrainingError):
+    """An optional library is needed and not installed."""
+
+    code = "training.extra_missing"
+    message = N_("{what} needs {library}; install it with: pip install 'roundtale[{extra}]'")
