@@ -96,3 +96,33 @@ class ExtraMissingError(TrainingError):
 
     code = "training.extra_missing"
     message = N_("{what} needs {library}; install it with: pip install 'roundtale[{extra}]'")
+
+
+class FetchError(TrainingError):
+    """A package of tales could not be had."""
+
+    code = "training.fetch"
+    message = N_("The package {package} could not be had: {cause}.")
+
+
+class UnknownCollectionError(TrainingError):
+    """There is no collection of tales of that name."""
+
+    code = "training.unknown_collection"
+    message = N_("There is no collection {given}; there are {known}.")
+
+
+class NoRoomError(TrainingError):
+    """The disk is full."""
+
+    code = "training.room"
+    message = N_(
+        "There is no room left on the disk of {folder}. What was complete is kept; make room and give the same command again."
+    )
+
+
+class UnwritableError(TrainingError):
+    """A folder or file cannot be written."""
+
+    code = "training.unwritable"
+    message = N_("{path} cannot be written ({cause}).")

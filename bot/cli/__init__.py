@@ -9,23 +9,21 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from bot import __version__
+from bot.cli import training
+from bot.cli.common import ENV_FILE
+from bot.cli.common import console as _console
+from bot.cli.common import load_settings as _load
+from bot.cli.common import locale as _locale
+from bot.cli.common import progress as _progress
 from bot.errors import ConfigurationError, RoundtaleError
 from bot.locales import N_, Words
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from bot.settings import Settings
-
-ENV_FILE = Path(".env")
 MAX_SEED = 2**62
 """Seeds are stored as signed 64-bit numbers, and each passage takes the next one."""
 
@@ -41,6 +39,7 @@ model_app = typer.Typer(help="The models that can write.", no_args_is_help=True)
 db_app = typer.Typer(help="The database that keeps the stories.", no_args_is_help=True)
 app.add_typer(model_app, name="model")
 app.add_typer(db_app, name="db")
+app.add_typer(training.data_app, name="data")
 
 
 def main() -> None:
@@ -54,20 +53,9 @@ def main() -> None:
         raise SystemExit(130) from None
 
 
-def _locale() -> str:
-    given = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG")
-    return (given or "en").split(".")[0]
-
-
 def _complain(sentence: str) -> None:
     typer.secho(sentence, err=True, fg=typer.colors.RED)
     raise SystemExit(1)
-
-
-def _load(**overrides: object) -> "Settings":
-    from bot.settings import Settings  # noqa: PLC0415 -- pydantic costs --help 0.1 s
-
-    return Settings.load(ENV_FILE, **overrides)
 
 
 def _show_version(value: bool) -> None:
@@ -253,20 +241,6 @@ def capacity(
         should_check=check,
         chart=chart,
     )
-
-
-def _console() -> "Console":
-    from bot.terminal.render import make_console  # noqa: PLC0415 -- rich costs --help 0.1 s
-
-    return make_console()
-
-
-@contextmanager
-def _progress(words: Words) -> Iterator[Any]:
-    from bot.terminal.progress import show_progress  # noqa: PLC0415 -- rich costs --help 0.1 s
-
-    with show_progress(words) as progress:
-        yield progress
 
 
 @model_app.command("list")
