@@ -40,6 +40,7 @@ db_app = typer.Typer(help="The database that keeps the stories.", no_args_is_hel
 app.add_typer(model_app, name="model")
 app.add_typer(db_app, name="db")
 app.add_typer(training.data_app, name="data")
+app.command()(training.train)
 
 
 def main() -> None:

@@ -3,15 +3,23 @@
 Invariant: torch is loaded only once the command line was found to be right.
 """
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bot.cli import common
 from bot.locales import N_, Words
 
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
 DEFAULT_TALES = Path("tales")
+_MINUTE_S = 60.0
 
 data_app = typer.Typer(help="Tales to train a model with.", no_args_is_help=True)
 
@@ -54,3 +62,162 @@ def data_fetch(
             )
         )
     raise SystemExit(0 if any(outcome.file for outcome in outcomes) else 1)
+
+
+class Method(StrEnum):
+    """What learns."""
+
+    LORA = "lora"
+    FULL = "full"
+
+
+class Bars:
+    """A bar for the stage under way, and lines that stay; lines alone where no bar can be drawn.
+
+    Args:
+        bars: rich's live display.
+        words: the language.
+    """
+
+    def __init__(self, bars: "Progress", words: Words) -> None:
+        self._bars = bars
+        self._words = words
+        self._stage: str | None = None
+        self._task: TaskID | None = None
+
+    def report(self, stage: str, done: int | None, total: int | None) -> None:
+        """Show that ``done`` of ``total`` are behind."""
+        if stage != self._stage:
+            self._stage = stage
+            if self._task is not None:
+                self._bars.remove_task(self._task)
+            if self._bars.disable:
+                self._bars.console.print(f"{self._words(stage)} …")
+            self._task = self._bars.add_task(self._words(stage), total=total)
+        if self._task is not None:
+            self._bars.update(self._task, completed=done or 0, total=total)
+
+    def say(self, message: str, **data: object) -> None:
+        """Print a line."""
+        self._bars.console.print(self._words(message, **data))
+
+
+@contextmanager
+def _steps(words: Words) -> Iterator[Bars]:
+    from rich.progress import (  # noqa: PLC0415 -- rich costs --help 0.1 s
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from bot.terminal.render import make_console  # noqa: PLC0415 -- rich costs --help 0.1 s
+
+    console = make_console(to_stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns,
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal or console.is_dumb_terminal,
+    ) as bars:
+        yield Bars(bars, words)
+
+
+def train(  # noqa: PLR0917 -- one for each option
+    tales: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Files and folders of tales; the folder tales where none are named."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="The model to start from: auto, a Hugging Face id, or a folder."),
+    ] = None,
+    into: Annotated[
+        Path, typer.Option(help="The folder for the trained model; it must not be there yet.")
+    ] = Path("trained"),
+    method: Annotated[
+        Method, typer.Option(help="Low-rank matrices beside the weights, or all weights.")
+    ] = Method.LORA,
+    adapter: Annotated[
+        bool, typer.Option("--adapter", help="Write the difference from the base, not the whole.")
+    ] = False,
+    rank: Annotated[int, typer.Option(min=1, max=256, help="Of LoRA's matrices.")] = 16,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            min=1e-7, max=1.0, help="5e-4 for LoRA, 5e-5 for all weights where not given."
+        ),
+    ] = None,
+    epochs: Annotated[
+        float, typer.Option(min=0.01, max=1000, help="How often each tale is read at most.")
+    ] = 3.0,
+    window: Annotated[int, typer.Option(min=32, max=8192, help="Tokens of a row.")] = 512,
+    batch: Annotated[int, typer.Option(min=1, max=256, help="Rows of a step.")] = 4,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(min=0.05, help="Minutes for the training; the steps are planned to fit."),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**31 - 1, help="Of the sets, the order and the matrices.")
+    ] = 0,
+) -> None:
+    """Train a model on tales; a killed run goes on when the same command is given again.
+
+    Tales are held back to stop by, and others to measure with, before and after.
+    """
+    from bot.training import recipe as recipes  # noqa: PLC0415 -- only what this command needs
+    from bot.training.extras import require_libraries  # noqa: PLC0415 -- before torch is loaded
+
+    require_libraries()
+    from bot.training.running import Sources, run_training  # noqa: PLC0415 -- loads torch
+
+    words = Words(common.locale())
+    settings = common.load_settings(model=model)
+    sources = Sources(
+        tales=tales or [DEFAULT_TALES],
+        model=settings.model,
+        cache_dir=settings.cache_dir,
+        hub_timeout_s=settings.hub_timeout_s,
+        threads=settings.threads,
+    )
+    usual = recipes.LORA_LEARNING_RATE if method is Method.LORA else recipes.FULL_LEARNING_RATE
+    recipe = recipes.Recipe(
+        method=recipes.Method(method.value),
+        rank=rank,
+        learning_rate=usual if learning_rate is None else learning_rate,
+        epochs=epochs,
+        window_tokens=window,
+        batch_rows=batch,
+        seed=seed,
+        time_limit_s=None if time_limit is None else time_limit * _MINUTE_S,
+    )
+    with _steps(words) as bars:
+        done = run_training(sources, into, recipe, bars, words, as_adapter=adapter)
+    held = done.comparison
+    typer.echo(
+        words(
+            N_("Perplexity of {tales} held-out tales: {before:.2f} before, {after:.2f} after."),
+            tales=held.tales,
+            before=held.before,
+            after=held.after,
+        )
+    )
+    typer.echo(
+        words(
+            N_("The change is {change:+.1%}, 95 % between {low:+.1%} and {high:+.1%}."),
+            change=held.change,
+            low=held.low,
+            high=held.high,
+        )
+        if not math.isnan(held.low)
+        else words(
+            N_("One tale tells little: the change of {change:+.1%} has no interval."),
+            change=held.change,
+        )
+    )
+    typer.echo(words(N_("Written to {path}; use it with: --model {path}"), path=into))

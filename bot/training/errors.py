@@ -126,3 +126,53 @@ class UnwritableError(TrainingError):
 
     code = "training.unwritable"
     message = N_("{path} cannot be written ({cause}).")
+
+
+class NoEndTokenError(TrainingError):
+    """The model cannot end a text."""
+
+    code = "training.no_end"
+    message = N_(
+        "The tokenizer of {model} has no end-of-text token, so that a model could not learn where a story ends. Choose another model, or name its token as eos_token in tokenizer_config.json."
+    )
+
+
+class DivergedError(TrainingError):
+    """The loss is no number any more."""
+
+    code = "training.diverged"
+    message = N_(
+        "At step {step} the model computed something that is no number. Try a lower --learning-rate."
+    )
+
+
+class OutputExistsError(TrainingError):
+    """The model's folder is taken."""
+
+    code = "training.output_exists"
+    message = N_("{path} is there already. Name another folder with --into, or move it away.")
+
+
+class OtherRunError(TrainingError):
+    """An unfinished run is in the way."""
+
+    code = "training.other_run"
+    message = N_(
+        "{path} holds an unfinished run with other tales or settings. Give that run's own command to go on with it, or delete the folder."
+    )
+
+
+class WindowTooLongError(TrainingError):
+    """The rows would be longer than what the model takes."""
+
+    code = "training.window"
+    message = N_("{model} takes {window} tokens at once, and --window asks for {wanted}.")
+
+
+class NotEnoughRoomError(TrainingError):
+    """The disk is too small for what is to be written."""
+
+    code = "training.not_enough_room"
+    message = N_(
+        "There is not enough room on the disk of {folder}: training needs {needed_mb} MB for checkpoints and the model, {free_mb} MB are free."
+    )

@@ -196,15 +196,15 @@ async def test_it_says_when_only_weights_are_left(
     steps: list[str] = []
 
     def noted(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
-        def note(*arguments: Any) -> Any:
+        def note(*arguments: Any, **more: Any) -> Any:
             steps.append(name)
-            return work(*arguments)
+            return work(*arguments, **more)
 
         return note
 
     monkeypatch.setattr(loader, "load_tokenizer", noted("tokenizer", load_tokenizer))
     monkeypatch.setattr(backend_module, "load_tokenizer", noted("tokenizer", load_tokenizer))
-    monkeypatch.setattr(loader, "_read", noted("weights", loader._read))
+    monkeypatch.setattr(loader, "read_weights", noted("weights", loader.read_weights))
     calm = asyncio.Event()
     async with opened(on_calm=calm.set):
         assert steps == ["tokenizer", "tokenizer", "weights"]

@@ -114,7 +114,7 @@ def test_too_little_memory_is_said_before_loading(
     tiny_gpt2: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loader, "available_memory_bytes", lambda: 2**20)
-    monkeypatch.setattr(loader, "_read", lambda *_: pytest.fail("it was loaded"))
+    monkeypatch.setattr(loader, "read_weights", lambda *_, **__: pytest.fail("it was loaded"))
     with pytest.raises(ModelUnavailableError, match="MiB of memory"):
         load_model(tiny_gpt2)
 

@@ -40,6 +40,15 @@ class ForeignTokenizerError(ModelUnavailableError):
     )
 
 
+class AdapterLibraryError(ModelUnavailableError):
+    """An adapter needs a library that is not installed."""
+
+    code = "engine.model_unavailable.adapter_library"
+    message = N_(
+        "{model} is an adapter, which needs peft; install it with: pip install 'roundtale[train]'"
+    )
+
+
 class BrokenLogitsError(EngineError):
     """The model computed something that is not a number."""
 

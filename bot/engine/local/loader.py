@@ -23,6 +23,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from bot import __version__
+from bot.engine.local.adapter import merge
 from bot.engine.local.budget import Budget
 from bot.engine.local.errors import (
     ForeignTokenizerError,
@@ -159,7 +160,7 @@ def load_model(
         kinds = TokenKinds(tokenizer)
         if on_tokenizer is not None:
             on_tokenizer()
-        first = [_read(name, path, dtype_of(tried[0]), place)]
+        first = [read_weights(name, path, dtype_of(tried[0]), place, tokens=len(tokenizer))]
     except ModelUnavailableError:
         raise
     except Exception as error:  # a library that reads foreign files may raise anything
@@ -169,7 +170,7 @@ def load_model(
     if len(tokenizer) > rows:
         raise ForeignTokenizerError(model=name, tokens=len(tokenizer), rows=rows)
     specials = special_ids(tokenizer)
-    ends = _end_ids(model, tokenizer, specials)
+    ends = end_ids(model, tokenizer, specials)
     suppressed = set(range(len(tokenizer), rows)) | {
         number for number in specials.values() if number < rows
     }
@@ -180,7 +181,7 @@ def load_model(
     def read(dtype: torch.dtype) -> PreTrainedModel:
         if first and dtype is dtype_of(tried[0]):
             return first.pop()
-        return _read(name, path, dtype, place)
+        return read_weights(name, path, dtype, place, tokens=len(tokenizer))
 
     try:
         built = build(
@@ -201,7 +202,7 @@ def load_model(
         window_tokens=window,
         end_ids=ends,
         suppressed_ids=tuple(sorted(suppressed - ends)),
-        document_start=_document_start(tokenizer, ends),
+        document_start=document_start(tokenizer, ends),
         tokenizer_hash=hash_tokenizer(path),
         precision=built.precision,
         parameters=parameters,
@@ -225,8 +226,23 @@ def load_model(
     return loaded
 
 
-def _read(name: str, path: Path, dtype: torch.dtype, device: str) -> PreTrainedModel:
-    """Read the weights, all of them or none."""
+def read_weights(
+    name: str, path: Path, dtype: torch.dtype, device: str, *, tokens: int
+) -> PreTrainedModel:
+    """Read the weights of a folder, all of them or none; an adapter is added to its base's.
+
+    Args:
+        name: for errors.
+        path: a folder that ``look`` accepts.
+        dtype: of the weights.
+        device: where they go.
+        tokens: in the folder's own vocabulary.
+
+    Raises:
+        MissingWeightsError: the files lack some.
+        ForeignAdapterError: an adapter belongs to another model.
+    """
+    base = look(path, model=name).base
     # A bar and a list of warnings per load belong to a notebook.
     library: Any = transformers_logging
     library.disable_progress_bar()
@@ -234,7 +250,7 @@ def _read(name: str, path: Path, dtype: torch.dtype, device: str) -> PreTrainedM
     # The library's stubs do not know the pair that output_loading_info gives.
     automatic: Any = AutoModelForCausalLM
     model, report = automatic.from_pretrained(
-        str(path),
+        str(base or path),
         dtype=dtype,
         use_safetensors=True,
         local_files_only=True,
@@ -245,6 +261,8 @@ def _read(name: str, path: Path, dtype: torch.dtype, device: str) -> PreTrainedM
     if missing:
         # The library would fill them with random numbers and only warn.
         raise MissingWeightsError(model=name, missing=missing[0])
+    if base is not None:
+        model = merge(model, path, name=name, tokens=tokens)
     loaded: PreTrainedModel = model.to(device).eval().requires_grad_(False)
     return loaded
 
@@ -275,7 +293,7 @@ def _as_ids(value: object) -> set[int]:
     return {int(item) for item in value} if isinstance(value, list | tuple) else set()
 
 
-def _end_ids(
+def end_ids(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, specials: dict[str, int]
 ) -> frozenset[int]:
     """Return every id that ends a text, wherever the model's files say so."""
@@ -288,7 +306,7 @@ def _end_ids(
     return frozenset(number for number in ids if 0 <= number < rows)
 
 
-def _document_start(tokenizer: PreTrainedTokenizerBase, ends: frozenset[int]) -> int:
+def document_start(tokenizer: PreTrainedTokenizerBase, ends: frozenset[int]) -> int:
     """Return the id after which a fresh text begins.
 
     Chat models keep ``<|endoftext|>`` between documents and begin a role with their BOS.

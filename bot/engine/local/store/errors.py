@@ -60,6 +60,24 @@ class NotALanguageModelError(ModelUnavailableError):
     )
 
 
+class AdapterBaseError(ModelUnavailableError):
+    """The model that an adapter was trained for is not where it was."""
+
+    code = "engine.model_unavailable.adapter_base"
+    message = N_(
+        "{model} is an adapter for the model in {base}, and that is not there. Put its folder there, or name its place in adapter_config.json."
+    )
+
+
+class ForeignAdapterError(ModelUnavailableError):
+    """An adapter was trained for another model than the one it is put on."""
+
+    code = "engine.model_unavailable.adapter"
+    message = N_(
+        "{model} is an adapter for another model than the one in {base}. Name the right one in adapter_config.json."
+    )
+
+
 class HubUnreachableError(ModelUnavailableError):
     """The model is not here and the hub does not answer."""
 

@@ -10,19 +10,25 @@ import json
 import re
 import struct
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bot.engine.local.store.errors import (
+    AdapterBaseError,
     BrokenFileError,
     FolderMissingError,
+    ForeignAdapterError,
     NotALanguageModelError,
     NotAModelFolderError,
     PickleOnlyError,
 )
 
 WEIGHTS = "model.safetensors"
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+BASE_RECORD = "base.json"
+"""Holds the fingerprint of the model that an adapter was trained for."""
+
 WEIGHTS_INDEX = "model.safetensors.index.json"
 _SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
 _TEXT_FILES = re.compile(
@@ -56,6 +62,7 @@ class FolderFacts:
         size_bytes: everything that belongs to the model.
         fingerprint: 16 hexadecimal digits over configuration, tokenizer and weight headers
             and a sample of each weight file: it tells models apart, it proves nothing.
+        base: the folder of the model that this one is an adapter for; None where it is whole.
     """
 
     model_type: str
@@ -64,6 +71,7 @@ class FolderFacts:
     weight_files: tuple[str, ...]
     size_bytes: int
     fingerprint: str
+    base: Path | None = None
 
 
 def wanted_files(names: Iterable[str]) -> list[str]:
@@ -183,7 +191,7 @@ def _window(config: Mapping[str, Any]) -> int | None:
 
 
 def look(path: Path, *, model: str | None = None) -> FolderFacts:
-    """Check that a folder holds a whole model.
+    """Check that a folder holds a whole model, or an adapter whose base is one.
 
     Args:
         path: the folder.
@@ -195,10 +203,14 @@ def look(path: Path, *, model: str | None = None) -> FolderFacts:
         PickleOnlyError: the weights are not safetensors.
         BrokenFileError: a file is cut short or unreadable.
         NotALanguageModelError: the model does not continue text.
+        AdapterBaseError: the base of an adapter is not there.
+        ForeignAdapterError: the base of an adapter is not the one it was trained for.
     """
     name = model if model is not None else str(path)
     if not path.is_dir():
         raise FolderMissingError(model=name)
+    if (path / ADAPTER_CONFIG).is_file():
+        return _look_at_adapter(path, name)
     if not (path / "config.json").is_file():
         raise NotAModelFolderError(model=name, missing="config.json")
     config = _read_object(path / "config.json", name)
@@ -230,4 +242,33 @@ def look(path: Path, *, model: str | None = None) -> FolderFacts:
         weight_files=weights,
         size_bytes=size,
         fingerprint=digest.hexdigest()[:16],
+    )
+
+
+def _look_at_adapter(path: Path, name: str) -> FolderFacts:
+    """Check an adapter and its base; the facts are the base's but for size and fingerprint."""
+    stated = _read_object(path / ADAPTER_CONFIG, name).get("base_model_name_or_path")
+    base = Path(stated).expanduser() if isinstance(stated, str) and stated else path
+    base = (path / base).resolve()  # a relative one is meant from the adapter's folder
+    if base == path.resolve() or not base.is_dir():
+        raise AdapterBaseError(model=name, base=stated)
+    if not (path / ADAPTER_WEIGHTS).is_file():
+        raise NotAModelFolderError(model=name, missing=ADAPTER_WEIGHTS)
+    if (base / ADAPTER_CONFIG).is_file():
+        raise ForeignAdapterError(model=name, base=base)
+    if not any(all((path / file).is_file() for file in files) for files in _TOKENIZERS):
+        raise NotAModelFolderError(model=name, missing="tokenizer.json")
+    facts = look(base, model=name)
+    record = path / BASE_RECORD
+    if record.is_file() and _read_object(record, name).get("fingerprint") != facts.fingerprint:
+        raise ForeignAdapterError(model=name, base=base)
+    digest = hashlib.sha256(facts.fingerprint.encode())
+    parameters = _check_weights(path / ADAPTER_WEIGHTS, name, digest)
+    return replace(
+        facts,
+        parameters=facts.parameters + parameters,
+        weight_files=(ADAPTER_WEIGHTS,),
+        size_bytes=facts.size_bytes + (path / ADAPTER_WEIGHTS).stat().st_size,
+        fingerprint=digest.hexdigest()[:16],
+        base=base,
     )
