@@ -18,6 +18,9 @@ from bot.locales import N_, Words
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from bot.training.card import Training
+    from bot.training.search.report import Found
+
 DEFAULT_TALES = Path("tales")
 _MINUTE_S = 60.0
 
@@ -165,6 +168,18 @@ def train(  # noqa: PLR0917 -- one for each option
     seed: Annotated[
         int, typer.Option(min=0, max=2**31 - 1, help="Of the sets, the order and the matrices.")
     ] = 0,
+    search: Annotated[
+        bool,
+        typer.Option(
+            "--search", help="Search learning rate, rank and batch; --into gets a report."
+        ),
+    ] = False,
+    trials: Annotated[
+        int, typer.Option(min=1, max=1000, help="Settings that --search tries.")
+    ] = 12,
+    folds: Annotated[
+        int, typer.Option(min=2, max=20, help="Parts of the tales, for --search's best settings.")
+    ] = 3,
 ) -> None:
     """Train a model on tales; a killed run goes on when the same command is given again.
 
@@ -173,7 +188,7 @@ def train(  # noqa: PLR0917 -- one for each option
     from bot.training import recipe as recipes  # noqa: PLC0415 -- only what this command needs
     from bot.training.extras import require_libraries  # noqa: PLC0415 -- before torch is loaded
 
-    require_libraries()
+    require_libraries(is_search=search)
     from bot.training.running import Sources, run_training  # noqa: PLC0415 -- loads torch
 
     words = Words(common.locale())
@@ -197,7 +212,28 @@ def train(  # noqa: PLR0917 -- one for each option
         time_limit_s=None if time_limit is None else time_limit * _MINUTE_S,
     )
     with _steps(words) as bars:
-        done = run_training(sources, into, recipe, bars, words, as_adapter=adapter)
+        if search:
+            from bot.training.search.searching import Plan, run_search  # noqa: PLC0415 -- lazy
+
+            plan = Plan(trials=trials, folds=folds, time_limit_s=recipe.time_limit_s)
+            found = run_search(sources, into, recipe, plan, bars, words)
+        else:
+            done = run_training(sources, into, recipe, bars, words, as_adapter=adapter)
+    if search:
+        _tell_search(found, into, words)
+    else:
+        _tell_training(done, into, words)
+
+
+def _tell_search(found: "Found", into: Path, words: Words) -> None:
+    from bot.training.search.report import PAGE  # noqa: PLC0415 -- lazy
+
+    typer.echo(words(N_("Best: roundtale train {options}"), options=found.options()))
+    typer.echo(found.warning(words))
+    typer.echo(words(N_("The report is {path}."), path=into / PAGE))
+
+
+def _tell_training(done: "Training", into: Path, words: Words) -> None:
     held = done.comparison
     typer.echo(
         words(

@@ -176,3 +176,12 @@ class NotEnoughRoomError(TrainingError):
     message = N_(
         "There is not enough room on the disk of {folder}: training needs {needed_mb} MB for checkpoints and the model, {free_mb} MB are free."
     )
+
+
+class NoTimeError(TrainingError):
+    """The limit of time is too short for a search."""
+
+    code = "training.no_time"
+    message = N_(
+        "The time is too short to search on this machine: about {minutes} minutes are the least, or fewer --trials."
+    )

@@ -42,6 +42,8 @@ _MAX_VALIDATION_ROWS = 64
 _ROWS_AT_ONCE = 2
 _RESERVE = 0.9  # of the limit of time is planned with; the rest is for what turns out slower
 _STATE = "trainer_state.json"
+# How C, Rust and SQLite say that the disk is full.
+_FULL = ("No space left on device", "os error 28", "disk is full")
 
 
 class Watcher(Protocol):
@@ -193,7 +195,7 @@ def train_model(  # noqa: PLR0917 -- each is another thing
         data_seed=recipe.seed,
         eval_strategy="steps",
         eval_steps=every,
-        eval_on_start=checkpoint is None,
+        eval_on_start=checkpoint is None and keeps_checkpoints,
         save_strategy="steps" if keeps_checkpoints else "no",
         save_steps=every,
         save_total_limit=2,
@@ -262,10 +264,15 @@ def plan_steps(model: Any, rows: Rows, validation: Rows, recipe: Recipe) -> int:
     wanted = max(1, math.ceil(recipe.epochs * len(rows) / recipe.batch_rows))
     if recipe.time_limit_s is None:
         return wanted
-    step_s, row_s = _measure(model, rows, recipe)
-    validating_s = (recipe.validations + 1) * min(len(validation), _MAX_VALIDATION_ROWS) * row_s
-    left_s = recipe.time_limit_s * _RESERVE - validating_s - 2 * step_s
+    step_s, validating_s = measure(model, rows, validation, recipe)
+    left_s = recipe.time_limit_s * _RESERVE - (recipe.validations + 1) * validating_s - 2 * step_s
     return max(1, min(wanted, int(left_s / step_s)))
+
+
+def measure(model: Any, rows: Rows, validation: Rows, recipe: Recipe) -> tuple[float, float]:
+    """Return the seconds of a step and of a validation; the model is left as it was."""
+    step_s, row_s = _measure(model, rows, recipe)
+    return step_s, row_s * min(len(validation), _MAX_VALIDATION_ROWS)
 
 
 def _measure(model: Any, rows: Rows, recipe: Recipe) -> tuple[float, float]:
@@ -313,7 +320,7 @@ def is_disk_full(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
             return True
-        if "No space left on device" in str(error) or "os error 28" in str(error):
+        if any(sign in str(error) for sign in _FULL):
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -183,7 +183,7 @@ def run_training(
         SETS, train=len(parts.train), validation=len(parts.validation), test=len(parts.test)
     )
     base = open_model(sources, recipe)
-    run = _Run(into.with_name(f"{into.name}.training"), _identity(base, parts, recipe))
+    run = _Run(into.with_name(f"{into.name}.training"), identity(base, parts, recipe))
     known = run.begin()
     before = known.get("before")
     likelihoods = (
@@ -242,7 +242,8 @@ def _score(  # noqa: PLR0917 -- each is another thing
     )
 
 
-def _identity(base: Base, parts: Split, recipe: Recipe) -> dict[str, object]:
+def identity(base: Base, parts: Split, recipe: Recipe) -> dict[str, object]:
+    """Return what tells a run from others: base, tales and settings."""
     digest = hashlib.sha256()
     for part in parts:
         for tale in part:
