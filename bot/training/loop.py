@@ -32,15 +32,13 @@ from bot.locales import N_
 from bot.training.errors import DivergedError, NoRoomError
 from bot.training.packing import Rows
 from bot.training.recipe import Recipe
+from bot.training.timing import ROWS_AT_ONCE, Schedule
 
 TRAIN = N_("Training")
 VALIDATE = N_("Validating")
 RESUMED = N_("Going on after step {step} of {total}.")
 VALIDATED = N_("Step {step} of {total}: validation perplexity {perplexity:.2f}")
 
-_MAX_VALIDATION_ROWS = 64
-_ROWS_AT_ONCE = 2
-_RESERVE = 0.9  # of the limit of time is planned with; the rest is for what turns out slower
 _STATE = "trainer_state.json"
 # How C, Rust and SQLite say that the disk is full.
 _FULL = ("No space left on device", "os error 28", "disk is full")
@@ -149,10 +147,10 @@ def train_model(  # noqa: PLR0917 -- each is another thing
     rows: Rows,
     validation: Rows,
     recipe: Recipe,
+    schedule: Schedule,
     work: Path,
     watcher: Watcher,
     *,
-    planned_steps: int | None = None,
     go_on: Callable[[int, float], bool] | None = None,
     keeps_checkpoints: bool = True,
 ) -> Course:
@@ -163,9 +161,9 @@ def train_model(  # noqa: PLR0917 -- each is another thing
         rows: to learn from.
         validation: rows to stop by.
         recipe: the settings.
+        schedule: how long it is.
         work: a folder for checkpoints; those in it are taken up.
         watcher: shows progress.
-        planned_steps: where they are known already; measured and planned where None.
         go_on: asked after each validation, with step and loss, whether it is worth it.
         keeps_checkpoints: whether to save, so that a killed run can go on.
 
@@ -174,17 +172,17 @@ def train_model(  # noqa: PLR0917 -- each is another thing
         DivergedError: the loss is no number any more.
     """
     began_s = time.monotonic()
-    validation = validation.some(_MAX_VALIDATION_ROWS, recipe.seed)
-    steps = planned_steps or plan_steps(model, rows, validation, recipe)
+    validation = validation.some(schedule.validation_rows, recipe.seed)
+    steps = schedule.steps
     checkpoint = last_checkpoint(work) if keeps_checkpoints else None
     _quiet()
-    every = max(1, steps // recipe.validations)
+    every = max(1, steps // schedule.validations)
     arguments = TrainingArguments(
         output_dir=str(work),
         max_steps=steps,
-        per_device_train_batch_size=min(_ROWS_AT_ONCE, recipe.batch_rows),
-        per_device_eval_batch_size=_ROWS_AT_ONCE,
-        gradient_accumulation_steps=max(1, recipe.batch_rows // _ROWS_AT_ONCE),
+        per_device_train_batch_size=min(ROWS_AT_ONCE, recipe.batch_rows),
+        per_device_eval_batch_size=ROWS_AT_ONCE,
+        gradient_accumulation_steps=max(1, recipe.batch_rows // ROWS_AT_ONCE),
         learning_rate=recipe.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=math.ceil(recipe.warmup_share * steps),
@@ -254,47 +252,6 @@ def train_model(  # noqa: PLR0917 -- each is another thing
         took_s=time.monotonic() - began_s,
         why_ended=stopped,
     )
-
-
-def plan_steps(model: Any, rows: Rows, validation: Rows, recipe: Recipe) -> int:
-    """Return how many steps to take: all epochs, or what fits into the limit of time.
-
-    The learning rate falls to 0 with the last step, so that their number must be known before.
-    """
-    wanted = max(1, math.ceil(recipe.epochs * len(rows) / recipe.batch_rows))
-    if recipe.time_limit_s is None:
-        return wanted
-    step_s, validating_s = measure(model, rows, validation, recipe)
-    left_s = recipe.time_limit_s * _RESERVE - (recipe.validations + 1) * validating_s - 2 * step_s
-    return max(1, min(wanted, int(left_s / step_s)))
-
-
-def measure(model: Any, rows: Rows, validation: Rows, recipe: Recipe) -> tuple[float, float]:
-    """Return the seconds of a step and of a validation; the model is left as it was."""
-    step_s, row_s = _measure(model, rows, recipe)
-    return step_s, row_s * min(len(validation), _MAX_VALIDATION_ROWS)
-
-
-def _measure(model: Any, rows: Rows, recipe: Recipe) -> tuple[float, float]:
-    """Return the seconds of a step, and of validating a row; the model is left as it was."""
-    count = min(_ROWS_AT_ONCE, len(rows), recipe.batch_rows)
-    batch = default_data_collator([rows[at] for at in range(count)])
-    times: list[tuple[float, float]] = []
-    was_training = model.training
-    model.train()
-    for _ in range(2):  # the first sets up kernels
-        start_s = time.monotonic()
-        with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16()):
-            with torch.no_grad():
-                model(**batch, use_cache=False)
-            middle_s = time.monotonic()
-            loss = model(**batch, use_cache=False).loss
-        loss.backward()
-        times.append((time.monotonic() - middle_s, middle_s - start_s))
-        model.zero_grad(set_to_none=True)
-    model.train(was_training)
-    both_s, forward_s = times[-1]
-    return both_s * recipe.batch_rows / count, forward_s / count
 
 
 def last_checkpoint(work: Path) -> Path | None:

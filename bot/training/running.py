@@ -35,11 +35,12 @@ from bot.training.errors import (
 )
 from bot.training.extras import require_libraries
 from bot.training.heldout import Likelihood, compare, score
-from bot.training.loop import Watcher, is_disk_full, plan_steps, train_model
+from bot.training.loop import Watcher, is_disk_full, train_model
 from bot.training.packing import Packing, Rows, pack
 from bot.training.recipe import Method, Recipe
 from bot.training.saving import require_room, save_model
 from bot.training.tags import Tags, add_tags
+from bot.training.timing import Schedule, plan
 
 READ = N_("Reading tales")
 SCORE_BEFORE = N_("Scoring the held-out tales before")
@@ -194,10 +195,16 @@ def run_training(
     ready = prepare(base, (parts.train, parts.validation), recipe)
     merges = not as_adapter
     require_room(into, base, recipe, ready.trained, merges=merges)
-    steps = known.get("steps") or plan_steps(ready.model, ready.rows, ready.validation, recipe)
-    run.keep(steps=steps, before=[list(asdict(each).values()) for each in likelihoods])
+    schedule = (
+        Schedule(**known["schedule"])
+        if "schedule" in known
+        else plan(ready.model, ready.rows, ready.validation, recipe)
+    )
+    run.keep(
+        schedule=asdict(schedule), before=[list(asdict(each).values()) for each in likelihoods]
+    )
     course = train_model(
-        ready.model, ready.rows, ready.validation, recipe, run.folder, watcher, planned_steps=steps
+        ready.model, ready.rows, ready.validation, recipe, schedule, run.folder, watcher
     )
     after = _score(ready.model, base, parts.test, recipe, watcher, SCORE_AFTER)
     training = Training(

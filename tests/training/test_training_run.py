@@ -29,7 +29,7 @@ from bot.engine.local.store.errors import (
 from bot.engine.local.store.folder import look
 from bot.locales import Words
 from bot.training import base as base_module
-from bot.training import extras, loop
+from bot.training import extras, timing
 from bot.training.errors import (
     DivergedError,
     ExtraMissingError,
@@ -164,7 +164,7 @@ def test_a_step_that_turns_out_slower_ends_the_run_in_time(
     notes: Notes,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(loop, "_measure", lambda *_: (1e-6, 1e-6))
+    monkeypatch.setattr(timing, "measure", lambda *_: (1e-6, 1e-6))
     endless = replace(recipe, epochs=1000.0, time_limit_s=0.5, patience=1000)
     done = run_training(sources, tmp_path / "out", endless, notes, WORDS)
     assert done.course.why_ended == NO_TIME
@@ -423,6 +423,22 @@ def test_the_command_trains_and_says_how_it_went(
         cli.main()
     assert ended.value.code == 1
     assert "nowhere" in capsys.readouterr().err
+
+
+def test_validations_never_take_most_of_the_time(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = Rows([([1], [1])] * 100)
+    limited = replace(recipe, validations=10, epochs=100.0, time_limit_s=100.0)
+    monkeypatch.setattr(timing, "measure", lambda *_: (1.0, 1.0))
+    slow = timing.plan(None, rows, rows, limited)
+    assert (slow.validations, slow.validation_rows) == (3, 8)
+    assert 50 <= slow.steps <= 60
+    monkeypatch.setattr(timing, "measure", lambda *_: (1.0, 0.001))
+    quick = timing.plan(None, rows, rows, limited)
+    assert (quick.validations, quick.validation_rows, quick.steps) == (10, 64, 87)
+    short = timing.plan(None, rows, rows, replace(recipe, validations=10, epochs=0.1))
+    assert (short.steps, short.validations) == (3, 3)
 
 
 def test_rows_are_drawn_the_same_each_time() -> None:

@@ -28,11 +28,12 @@ from bot.training.errors import (
     UnwritableError,
 )
 from bot.training.extras import require_libraries
-from bot.training.loop import PRUNED, Watcher, is_disk_full, measure, train_model
+from bot.training.loop import PRUNED, Watcher, is_disk_full, train_model
 from bot.training.recipe import Method, Recipe
 from bot.training.running import Sources, gather, identity, open_model, prepare
 from bot.training.search.choosing import Finalist, Settings, choose
 from bot.training.search.report import Found, Tried, write_report
+from bot.training.timing import Schedule, measure
 
 TRIAL = N_("Trial {number}: rank {rank}, learning rate {rate:.2g}, {rows} rows a step")
 TRIED = N_("Trial {number}: validation perplexity {perplexity:.2f}")
@@ -43,6 +44,7 @@ STUDY = "search.sqlite"
 _NAME = "roundtale"
 _FIRST_STAGE = 0.6  # the share of the time for the first fold
 _RUNGS = 4  # validations of a trial
+_VALIDATION_ROWS = 32
 _HALVED = 0.5  # the share of its steps that a trial takes on average, others being left early
 _RANKS = (4, 8, 16)
 _BATCHES = (2, 4, 8)
@@ -205,8 +207,9 @@ class _Search:
         least = _RUNGS * max(_BATCHES)
         self.rows = max(least, math.ceil(self._recipe.epochs * len(ready.rows)))
         if self._plan.time_limit_s is not None:
-            step_s, validating_s = measure(ready.model, ready.rows, ready.validation, self._recipe)
+            step_s, read_s = measure(ready.model, ready.rows, self._recipe)
             row_s = step_s / self._recipe.batch_rows
+            validating_s = read_s * min(len(ready.validation), _VALIDATION_ROWS)
             runs = _Runs(self._plan)
             fitting = runs.rows_in(self._plan.time_limit_s - self.spent_s, row_s, validating_s)
             if fitting < least:
@@ -304,7 +307,6 @@ class _Search:
             rank=settings.rank or self._recipe.rank,
             learning_rate=settings.learning_rate,
             batch_rows=settings.batch_rows,
-            validations=_RUNGS,
             time_limit_s=None,
         )
         rung = 0
@@ -324,9 +326,13 @@ class _Search:
                 ready.rows,
                 ready.validation,
                 recipe,
+                Schedule(
+                    steps=self._steps(settings),
+                    validations=_RUNGS,
+                    validation_rows=_VALIDATION_ROWS,
+                ),
                 self._into,
                 _Bars(self._watcher),
-                planned_steps=self._steps(settings),
                 go_on=go_on,
                 keeps_checkpoints=False,
             )
