@@ -237,7 +237,9 @@ def _tell_training(done: "Training", into: Path, words: Words) -> None:
     held = done.comparison
     typer.echo(
         words(
-            N_("Perplexity of {tales} held-out tales: {before:.2f} before, {after:.2f} after."),
+            N_(
+                "Held-out tales: {tales}. Their perplexity: {before:.2f} before, {after:.2f} after."
+            ),
             tales=held.tales,
             before=held.before,
             after=held.after,

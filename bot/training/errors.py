@@ -185,3 +185,14 @@ class NoTimeError(TrainingError):
     message = N_(
         "The time is too short to search on this machine: about {minutes} minutes are the least, or fewer --trials."
     )
+
+
+class NoAdapterError(TrainingError):
+    """An adapter alone cannot be written."""
+
+    code = "training.no_adapter"
+    message = N_("--adapter cannot be had here: {reason}. Train without it.")
+
+
+ADAPTER_OF_ADAPTER = N_("the model to start from is an adapter itself")
+ADAPTER_OF_ALL = N_("with --method full all weights change")

@@ -27,6 +27,9 @@ from bot.training.card import CURVES, FIGURES, Training, describe
 from bot.training.curves import draw_curves
 from bot.training.data import Split, Tale, clean, deduplicate, read_tales, split
 from bot.training.errors import (
+    ADAPTER_OF_ADAPTER,
+    ADAPTER_OF_ALL,
+    NoAdapterError,
     NoRoomError,
     OtherRunError,
     OutputExistsError,
@@ -177,6 +180,8 @@ def run_training(
         ModelUnavailableError: the base cannot be had.
     """
     require_libraries()
+    if as_adapter and recipe.method is Method.FULL:
+        raise NoAdapterError(reason=ADAPTER_OF_ALL)
     if into.exists():
         raise OutputExistsError(path=into)
     parts = split(gather(sources.tales, watcher), recipe.seed)
@@ -184,6 +189,8 @@ def run_training(
         SETS, train=len(parts.train), validation=len(parts.validation), test=len(parts.test)
     )
     base = open_model(sources, recipe)
+    if as_adapter and base.facts.base is not None:
+        raise NoAdapterError(reason=ADAPTER_OF_ADAPTER)
     run = _Run(into.with_name(f"{into.name}.training"), identity(base, parts, recipe))
     known = run.begin()
     before = known.get("before")
@@ -217,7 +224,7 @@ def run_training(
         trained=ready.trained,
         course=course,
         comparison=compare(likelihoods, after),
-        is_adapter=as_adapter and recipe.method is Method.LORA,
+        is_adapter=as_adapter,
     )
 
     def add(folder: Path) -> None:

@@ -33,6 +33,7 @@ from bot.training import extras, timing
 from bot.training.errors import (
     DivergedError,
     ExtraMissingError,
+    NoAdapterError,
     NoEndTokenError,
     NoRoomError,
     NotEnoughRoomError,
@@ -375,6 +376,19 @@ def test_an_adapter_for_another_model_is_refused(tmp_path: Path, adapter_folder:
     (thin / "base.json").unlink()
     with pytest.raises(ForeignAdapterError):
         load_model(thin, threads=1)
+
+
+def test_an_adapter_is_a_base_too_but_only_for_a_whole_model(
+    tmp_path: Path, sources: Sources, recipe: Recipe, notes: Notes, adapter_folder: Path
+) -> None:
+    again = replace(sources, model=str(adapter_folder))
+    with pytest.raises(NoAdapterError, match="adapter itself"):
+        run_training(again, tmp_path / "out", recipe, notes, WORDS, as_adapter=True)
+    run_training(again, tmp_path / "out", replace(recipe, epochs=0.1), notes, WORDS)
+    assert look(tmp_path / "out").base is None
+    full = replace(recipe, method=Method.FULL)
+    with pytest.raises(NoAdapterError, match="all weights"):
+        run_training(sources, tmp_path / "full", full, notes, WORDS, as_adapter=True)
 
 
 def test_an_adapter_that_is_cut_short_is_refused(tmp_path: Path, adapter_folder: Path) -> None:
