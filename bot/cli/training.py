@@ -199,6 +199,7 @@ def train(  # noqa: PLR0917 -- one for each option
         cache_dir=settings.cache_dir,
         hub_timeout_s=settings.hub_timeout_s,
         threads=settings.threads,
+        device=settings.device,
     )
     usual = recipes.LORA_LEARNING_RATE if method is Method.LORA else recipes.FULL_LEARNING_RATE
     recipe = recipes.Recipe(

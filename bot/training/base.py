@@ -15,6 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from bot.engine.local.errors import TooLargeError
 from bot.engine.local.loader import document_start, end_ids, read_weights
+from bot.engine.local.packed.precision import Device, choose_device
 from bot.engine.local.resources import available_memory_bytes
 from bot.engine.local.store.folder import FolderFacts, look
 from bot.engine.local.tokenizer import load_tokenizer, special_ids
@@ -34,7 +35,7 @@ class Base:
         name: for people.
         path: its folder.
         facts: what its files say.
-        model: fp32, on the processor.
+        model: in fp32, where it will be trained.
         tokenizer: its own, to which tags may be added.
         start_id: what a text begins after; in many models the end of the one before.
         end_id: the end of a text.
@@ -60,8 +61,17 @@ class Base:
         return self.facts.window_tokens or 1 << 30
 
 
-def open_base(path: Path, name: str, recipe: Recipe, *, licence: str = "") -> Base:
+def open_base(
+    path: Path, name: str, recipe: Recipe, *, device: Device = "auto", licence: str = ""
+) -> Base:
     """Open the model of a folder for training.
+
+    Args:
+        path: the folder.
+        name: for people.
+        recipe: the settings.
+        device: where to compute; auto is a graphics card if there is one.
+        licence: of the model.
 
     Raises:
         ModelUnavailableError: it is missing, broken or too large.
@@ -76,7 +86,7 @@ def open_base(path: Path, name: str, recipe: Recipe, *, licence: str = "") -> Ba
             model=name, needed_mib=needed // 2**20, available_mib=available // 2**20
         )
     tokenizer = load_tokenizer(path)
-    model = read_weights(name, path, torch.float32, "cpu", tokens=len(tokenizer))
+    model = read_weights(name, path, torch.float32, choose_device(device), tokens=len(tokenizer))
     ends = end_ids(model, tokenizer, special_ids(tokenizer))
     if not ends:
         raise NoEndTokenError(model=name)

@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from bot.engine.local.packed.precision import has_bf16
 from bot.training.data.tale import Tale
 from bot.training.packing import encode
+from bot.training.timing import autocast, device_of
 
 _DRAWS = 2000
 _SEED = 2019
@@ -102,13 +102,14 @@ def score(
 
 def _window_nats(model: Any, ids: list[int], size: int) -> list[float]:
     """Return the loss of each window's new tokens; the first id is not scored."""
+    device = device_of(model)
     sums = []
     done = 1
     while done < len(ids):
         start = max(0, done - size // 2)
         stop = min(len(ids), start + size)
-        row = torch.tensor([ids[start:stop]])
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=has_bf16()):
+        row = torch.tensor([ids[start:stop]], device=device)
+        with torch.inference_mode(), autocast(device):
             logits = model(input_ids=row[:, :-1], use_cache=False).logits[0]
         new = stop - done
         loss = torch.nn.functional.cross_entropy(

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
 from transformers import (
     EarlyStoppingCallback,
     Trainer,
@@ -27,12 +26,11 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from bot.engine.local.packed.precision import has_bf16
 from bot.locales import N_
 from bot.training.errors import DivergedError, NoRoomError
 from bot.training.packing import Rows
 from bot.training.recipe import Recipe
-from bot.training.timing import ROWS_AT_ONCE, Schedule
+from bot.training.timing import ROWS_AT_ONCE, Schedule, can_bf16, device_of
 
 TRAIN = N_("Training")
 VALIDATE = N_("Validating")
@@ -174,6 +172,7 @@ def train_model(  # noqa: PLR0917 -- each is another thing
     began_s = time.monotonic()
     validation = validation.some(schedule.validation_rows, recipe.seed)
     steps = schedule.steps
+    device = device_of(model)
     checkpoint = last_checkpoint(work) if keeps_checkpoints else None
     _quiet()
     every = max(1, steps // schedule.validations)
@@ -187,8 +186,8 @@ def train_model(  # noqa: PLR0917 -- each is another thing
         lr_scheduler_type="cosine",
         warmup_steps=math.ceil(recipe.warmup_share * steps),
         weight_decay=recipe.weight_decay,
-        bf16=has_bf16() if not torch.cuda.is_available() else torch.cuda.is_bf16_supported(),
-        use_cpu=not torch.cuda.is_available(),
+        bf16=can_bf16(device),
+        use_cpu=device.type == "cpu",
         seed=recipe.seed,
         data_seed=recipe.seed,
         eval_strategy="steps",

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from bot.engine.local.packed.precision import Device
 from bot.engine.local.resources import usable_threads
 from bot.engine.local.store import resolve
 from bot.engine.local.store.cache import read_manifest, write_json
@@ -65,6 +66,7 @@ class Sources:
         cache_dir: where models are kept.
         hub_timeout_s: how long the hub may take to answer.
         threads: to compute with; affinity and quota decide where None.
+        device: where to compute; auto is a graphics card if there is one.
     """
 
     tales: Sequence[Path]
@@ -72,6 +74,7 @@ class Sources:
     cache_dir: Path
     hub_timeout_s: float = 5.0
     threads: int | None = None
+    device: Device = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ def open_model(sources: Sources, recipe: Recipe) -> Base:
     )
     manifest = read_manifest(found.path)
     licence = manifest.licence if manifest else ""
-    base = open_base(found.path, found.name, recipe, licence=licence)
+    base = open_base(found.path, found.name, recipe, device=sources.device, licence=licence)
     if recipe.window_tokens > base.window_tokens:
         raise WindowTooLongError(
             model=base.name, window=base.window_tokens, wanted=recipe.window_tokens

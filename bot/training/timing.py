@@ -61,16 +61,36 @@ def plan(model: Any, rows: Rows, validation: Rows, recipe: Recipe) -> Schedule:
     return Schedule(steps=steps, validations=min(steps, validations), validation_rows=read)
 
 
+def device_of(model: Any) -> torch.device:
+    """Return where a model computes."""
+    found: torch.device = next(model.parameters()).device
+    return found
+
+
+def can_bf16(device: torch.device) -> bool:
+    """Tell whether layers are computed in bf16 there."""
+    if device.type == "cpu":
+        return has_bf16()
+    return device.type == "cuda" and torch.cuda.is_bf16_supported()
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """Have layers computed in bf16 where the processor has it, as the Trainer does."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=can_bf16(device))
+
+
 def measure(model: Any, rows: Rows, recipe: Recipe) -> tuple[float, float]:
     """Return the seconds of a step, and of validating a row; the model is left as it was."""
     count = min(ROWS_AT_ONCE, len(rows), recipe.batch_rows)
+    device = device_of(model)
     batch = default_data_collator([rows[at] for at in range(count)])
+    batch = {name: values.to(device) for name, values in batch.items()}
     times: list[tuple[float, float]] = []
     was_training = model.training
     model.train()
     for _ in range(2):  # the first sets up kernels
         start_s = time.monotonic()
-        with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16()):
+        with autocast(device):
             with torch.no_grad():
                 model(**batch, use_cache=False)
             middle_s = time.monotonic()

@@ -1,6 +1,7 @@
 import json
 import sys
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import optuna
@@ -131,12 +132,14 @@ def test_the_time_bounds_the_rows_and_ends_the_search(
     notes: Notes,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(searching, "measure", lambda *_: (0.004, 0.001))
-    plan = Plan(trials=50, folds=2, time_limit_s=2.5)
+    monkeypatch.setattr(searching, "measure", lambda *_: (0.2, 0.001))
+    clock = count(0, 5)
+    monkeypatch.setattr(searching._Search, "spent_s", property(lambda _: next(clock)))
+    plan = Plan(trials=50, folds=2, time_limit_s=100.0)
     found = run_search(sources, tmp_path / "out", replace(short, epochs=500.0), plan, notes, WORDS)
-    assert found.rows < 5000
-    assert 1 <= len(found.tried) < 50
-    assert found.took_s < 20
+    assert found.rows == 47  # (100 s * 0.6 / 25 runs - 4 validations) / 0.05 s
+    assert 4 <= len(found.tried) <= 8
+    assert found.chosen in found.finalists
 
 
 def test_a_time_that_is_too_short_is_said_with_one_that_is_not(
