@@ -251,7 +251,7 @@ def read_weights(
     automatic: Any = AutoModelForCausalLM
     model, report = automatic.from_pretrained(
         str(base or path),
-        dtype=dtype,
+        dtype=torch.float32 if base else dtype,  # the sum is rounded once
         use_safetensors=True,
         local_files_only=True,
         trust_remote_code=False,
@@ -262,7 +262,8 @@ def read_weights(
         # The library would fill them with random numbers and only warn.
         raise MissingWeightsError(model=name, missing=missing[0])
     if base is not None:
-        model = merge(model, path, name=name, tokens=tokens)
+        merged: Any = merge(model, path, name=name, tokens=tokens)
+        model = merged.to(dtype)
     loaded: PreTrainedModel = model.to(device).eval().requires_grad_(False)
     return loaded
 
