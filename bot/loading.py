@@ -145,11 +145,18 @@ def _is_here(settings: Settings) -> bool:
     return choice.is_installed
 
 
-def _import_engine() -> "tuple[Resolve, type[LocalBackend]]":
-    # GNU's OpenMP reads this once, when torch is loaded. Its default spins for milliseconds at every
-    # barrier: where others use the processors too, that made writing five times slower.
+def shorten_waits() -> None:
+    """Keep torch's threads from spinning; to be called before torch is imported.
+
+    GNU's OpenMP reads this once, when torch is loaded. Its default spins for milliseconds at every
+    barrier: where others use the processors too, that made writing five times slower.
+    """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+
+
+def _import_engine() -> "tuple[Resolve, type[LocalBackend]]":
+    shorten_waits()
     from bot.engine.local.backend import LocalBackend  # noqa: PLC0415 -- loads torch
     from bot.engine.local.store import resolve  # noqa: PLC0415 -- loads huggingface_hub
 

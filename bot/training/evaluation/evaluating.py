@@ -1,0 +1,231 @@
+"""Writes all columns, reads with all models, measures everything alike.
+
+Invariant: models are loaded one after another; the first one judges how likely all columns are.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+from bot.engine.local.store import SILENT, Resolved
+from bot.loading import Model
+from bot.settings import Settings
+from bot.training.evaluation.ablations import find_ablation
+from bot.training.evaluation.copying import Copies
+from bot.training.evaluation.errors import NothingWrittenError, TooLittleTextError
+from bot.training.evaluation.figures import Column, Judge, measure_column
+from bot.training.evaluation.goals import judge as judge_goals
+from bot.training.evaluation.intervals import Interval, band
+from bot.training.evaluation.lexicon import WORD_LIST, Lexicon
+from bot.training.evaluation.likeness import Features, mauve
+from bot.training.evaluation.openings import spread
+from bot.training.evaluation.plan import Plan
+from bot.training.evaluation.results import HeldOut, Results, held_out
+from bot.training.evaluation.retention import Retention, measure_retention
+from bot.training.evaluation.samples import Sample, pieces, read_texts
+from bot.training.evaluation.scoring import Scorer, score_texts
+from bot.training.evaluation.snippet import write_greedily
+from bot.training.evaluation.wishes import Wanted, Wish, columns_wanted, label_models
+from bot.training.evaluation.writing import Stories, write_stories
+
+HUMAN = "people"
+SNIPPET = "essay's snippet"
+_LEAST_PIECES = 10
+_BYTES_A_TOKEN = 4
+_LIBRARIES = ("torch", "transformers", "nltk", "pyspellchecker", "roundtale")
+
+Report = Callable[[str, int, int], None]
+"""Hears what is done, how many of it, of how many."""
+
+
+def evaluate(
+    wish: Wish, plan: Plan, *, settings: Settings, report: Report, is_quick: bool = False
+) -> Results:
+    """Write what is wanted and measure it; see ``run_evaluation``."""
+    begun_s = time.monotonic()
+    wanted = columns_wanted(wish)
+    tales = read_texts(wish.human)
+    human = pieces(tales, words=plan.words, limit=plan.human_passages)
+    if len(human) < _LEAST_PIECES:
+        raise TooLittleTextError(found=len(human), words=plan.words, needed=_LEAST_PIECES)
+    lexicon = Lexicon(tales)
+    copies = Copies(read_texts(wish.against) if wish.against else tales)
+    written, found = asyncio.run(_write_all(wanted, plan, settings, report))
+    if not any(each.samples for each in written.values()):
+        raise NothingWrittenError(words=plan.words)
+    first = found[wish.models[0]]
+    report(SNIPPET, 1, 1)
+    greedy = write_greedily(first.path, spread(plan.openings), plan.words)
+    scored = _first_bytes(tales, plan.scored_tokens * _BYTES_A_TOKEN)
+    filler = " ".join(tales.values())
+    helds: list[HeldOut] = []
+    retention: dict[str, Sequence[Retention]] = {}
+    columns: dict[str, Column] = {}
+    for name, label in label_models(wish.models).items():
+        scorer = _scorer(found[name], label, plan, settings)
+        helds.append(_hold_out(scorer, scored, helds, plan, report))
+        retention[scorer.name] = measure_retention(
+            scorer,
+            filler,
+            plan.distances,
+            facts=plan.facts,
+            report=partial(report, f"{scorer.name} remembers"),
+        )
+        if not columns:
+            columns = _measure(
+                written=written,
+                human=human,
+                greedy=greedy,
+                lexicon=lexicon,
+                copies=copies,
+                scorer=scorer,
+                plan=plan,
+                report=report,
+            )
+    if wish.wants_mauve:
+        columns = _with_mauve(columns, first.path, report)
+    return Results(
+        plan=plan,
+        judge=f"{found[wish.models[0]].name} ({helds[0].precision})",
+        words_known=WORD_LIST,
+        human=columns[HUMAN],
+        snippet=columns.get(SNIPPET),
+        columns=tuple(columns[each.name] for each in wanted),
+        held_out=tuple(helds),
+        retention=retention,
+        goals=tuple(judge_goals([columns[each.name] for each in wanted], columns[HUMAN])),
+        versions={name: version(name) for name in _LIBRARIES},
+        took_s=time.monotonic() - begun_s,
+        is_quick=is_quick,
+    )
+
+
+async def _write_all(
+    wanted: Sequence[Wanted], plan: Plan, settings: Settings, report: Report
+) -> tuple[dict[str, Stories], dict[str, Resolved]]:
+    """Write all columns, each model loaded once."""
+    written: dict[str, Stories] = {}
+    found: dict[str, Resolved] = {}
+    chosen = spread(plan.openings)
+    for name in dict.fromkeys(each.model for each in wanted):
+        own = settings.model_copy(
+            update={"model": name, "max_active": plan.max_active, "max_waiting": 10_000}
+        )
+        model = Model(own, SILENT)
+        backend = await model.load()
+        try:
+            assert model.resolved is not None  # noqa: S101 -- load has set it
+            found[name] = model.resolved
+            for each in wanted:
+                if each.model == name:
+                    written[each.name] = await write_stories(
+                        backend,
+                        chosen,
+                        plan,
+                        settings=each.settings,
+                        ablation=find_ablation(each.without),
+                        report=partial(report, f"{each.name} writes"),
+                    )
+        finally:
+            await backend.aclose()
+    return written, found
+
+
+def _scorer(found: Resolved, label: str, plan: Plan, settings: Settings) -> Scorer:
+    return Scorer(
+        found.path,
+        name=label,
+        precision=settings.precision,
+        threads=settings.threads,
+        size=plan.window_tokens,
+        context=plan.context_tokens,
+    )
+
+
+def _hold_out(
+    scorer: Scorer,
+    texts: Mapping[str, str],
+    before: Sequence[HeldOut],
+    plan: Plan,
+    report: Report,
+) -> HeldOut:
+    scores = score_texts(scorer, texts, report=partial(report, f"{scorer.name} reads"))
+    return held_out(
+        scorer.name, scorer.precision, scores, before[0] if before else None, draws=plan.draws
+    )
+
+
+def _measure(
+    *,
+    written: Mapping[str, Stories],
+    human: Sequence[Sample],
+    greedy: Sequence[Sample],
+    lexicon: Lexicon,
+    copies: Copies,
+    scorer: Scorer,
+    plan: Plan,
+    report: Report,
+) -> dict[str, Column]:
+    """Measure all columns with one judge."""
+    likely = [scorer.bits_per_byte(sample) for sample in human]
+    known = dict(zip(map(id, human), likely, strict=True))
+
+    def bits_per_byte(sample: Sample) -> float:
+        return known.get(id(sample)) or scorer.bits_per_byte(sample)
+
+    judge = Judge(lexicon, copies, bits_per_byte, band(likely))
+    counts = [len(each.samples) for each in written.values() if each.samples]
+    size = min(plan.openings, len(human), *counts)
+    found: dict[str, Column] = {
+        HUMAN: measure_column(HUMAN, human, judge, draws=plan.draws, set_size=size, is_human=True)
+    }
+    if greedy:
+        found[SNIPPET] = replace(
+            measure_column(SNIPPET, greedy, judge, draws=plan.draws, set_size=size),
+            short=1 + plan.openings - len(greedy),
+        )
+    for name, stories in written.items():
+        found[name] = measure_column(
+            name,
+            stories.samples,
+            judge,
+            draws=plan.draws,
+            set_size=size,
+            short=stories.short,
+            failed=stories.failed,
+            report=partial(report, f"{name} is measured"),
+        )
+    return found
+
+
+def _with_mauve(columns: Mapping[str, Column], path: Path, report: Report) -> dict[str, Column]:
+    features = Features(path)
+    human = features.of([sample.text for sample in columns[HUMAN].samples])
+    found: dict[str, Column] = {}
+    for number, (name, column) in enumerate(columns.items()):
+        found[name] = column
+        if name != HUMAN and column.samples:
+            score = mauve(human, features.of([sample.text for sample in column.samples]))
+            interval = Interval(score, math.nan, math.nan, len(column.samples))
+            found[name] = replace(column, figures={**column.figures, "mauve": interval})
+        report("MAUVE", number + 1, len(columns))
+    return found
+
+
+def _first_bytes(texts: Mapping[str, str], limit: int) -> dict[str, str]:
+    """Return the first texts, and of the last one its beginning, up to a size; 0 is all."""
+    if not limit:
+        return dict(texts)
+    found: dict[str, str] = {}
+    left = limit
+    for name, text in texts.items():
+        if left <= 0:
+            break
+        found[name] = text[:left]
+        left -= len(text)
+    return found

@@ -1,0 +1,80 @@
+"""What stories should reach, beside people's.
+
+Invariant: a goal is met where the mean meets it and enough passages were measured to say so;
+nothing under one percent is claimed of fewer than 300.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.locales import N_
+from bot.training.evaluation.figures import Column
+
+_NEAR = 0.03
+_NON_WORDS = 0.02
+_DRIFT = 0.05
+_LOOPS = 0.01
+_IN_BAND = 0.9
+_ENOUGH = 200
+_ENOUGH_FOR_ONE_PERCENT = 300
+
+
+class Verdict(StrEnum):
+    """How a goal stands."""
+
+    MET = "met"
+    MISSED = "missed"
+    TOO_FEW = "too few passages"
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One goal of one column.
+
+    Attributes:
+        column: the column's name.
+        label: a msgid.
+        value: what was measured.
+        low: what it may be at least.
+        high: what it may be at most.
+        verdict: how it stands.
+    """
+
+    column: str
+    label: str
+    value: float
+    low: float
+    high: float
+    verdict: Verdict
+
+
+def judge_column(column: Column, human: Column) -> list[Goal]:
+    """Return the goals of a column, compared with people's text."""
+    found: list[Goal] = []
+
+    def add(name: str, label: str, low: float, high: float, enough: int = _ENOUGH) -> None:
+        interval = column.figures.get(name)
+        if interval is None:
+            return
+        verdict = Verdict.MET if low <= interval.mean <= high else Verdict.MISSED
+        if verdict is Verdict.MET and interval.n < enough:
+            verdict = Verdict.TOO_FEW
+        found.append(Goal(column.name, label, interval.mean, low, high, verdict))
+
+    people = human.figures
+    for name, label in (
+        ("diversity", N_("diversity near people's")),
+        ("rep_4", N_("rep-4 near people's")),
+    ):
+        add(name, label, max(0.0, people[name].mean - _NEAR), people[name].mean + _NEAR)
+    add("non_words", N_("non-words near people's"), 0.0, people["non_words"].mean + _NON_WORDS)
+    add("drift", N_("leaves the story seldom"), 0.0, _DRIFT)
+    add("in_band", N_("likelihood in people's band"), _IN_BAND, 1.0)
+    add("loops", N_("loops almost never"), 0.0, _LOOPS, _ENOUGH_FOR_ONE_PERCENT)
+    return found
+
+
+def judge(columns: Sequence[Column], human: Column) -> list[Goal]:
+    """Return the goals of all columns."""
+    return [goal for column in columns for goal in judge_column(column, human)]

@@ -1,0 +1,213 @@
+"""The figures for people: a table in the terminal, and one HTML page that holds everything.
+
+Invariant: both show the same numbers; the page loads nothing from elsewhere.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+from rich.table import Table
+
+from bot.locales import N_, Words
+from bot.training.evaluation.charts import draw_charts
+from bot.training.evaluation.figures import FIGURES, Figure, Unit
+from bot.training.evaluation.goals import Goal, Verdict
+from bot.training.evaluation.intervals import Interval
+from bot.training.evaluation.results import HeldOut, Results
+
+PROTOCOL = N_(
+    "Every passage is the first {words} words of what the model wrote from an opening, in as many "
+    "turns as that takes ({turns} at most), through the whole program; people's text is cut into pieces of as many words, from a "
+    "sentence's beginning, with straight quotes everywhere. Intervals are 95 %, by bootstrap over "
+    "openings and over tales ({draws} draws). The essay's snippet is plain transformers' greedy text. "
+    "Non-words are told by {list} and by the other tales. Likelihood is told by {judge}, after what "
+    "stands before the passage. Text is scored in windows of {window} tokens, {context} of which were "
+    "scored in the window before, each token once. Self-BLEU and distinct-n are of sets of equally many "
+    "passages, with Student's interval over the sets."
+)
+_STYLES = {Verdict.MET: "met", Verdict.MISSED: "missed", Verdict.TOO_FEW: "few"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A number as it is shown."""
+
+    value: str
+    interval: str = ""
+    is_sure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of a table."""
+
+    label: str
+    cells: tuple[Cell, ...]
+
+
+def rows_of(results: Results, words: Words) -> list[Row]:
+    """Return the main table."""
+    columns = results.every_column
+    return [
+        Row(
+            words(figure.label),
+            tuple(_cell(figure, column.figures.get(figure.name)) for column in columns),
+        )
+        for figure in FIGURES
+        if any(figure.name in column.figures for column in columns)
+    ]
+
+
+def table(results: Results, words: Words) -> Table:
+    """Return the main table for the terminal."""
+    shown = Table(box=None, header_style="bold", pad_edge=False)
+    shown.add_column("")
+    for column in results.every_column:
+        shown.add_column(f"{column.name} ({len(column.samples)})", justify="right")
+    for row in rows_of(results, words):
+        shown.add_row(row.label, *(f"{cell.value} {cell.interval}".strip() for cell in row.cells))
+    for each in results.held_out:
+        shown.add_row(
+            f"{words(N_('bits per byte of people'))}, {each.model}",
+            f"{each.bits_per_byte.mean:.4f} {_ends(each.bits_per_byte, 4)}",
+        )
+    return shown
+
+
+def goals_table(results: Results, words: Words) -> Table:
+    """Return how the goals stand, for the terminal."""
+    shown = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in (N_("goal"), N_("column"), N_("found"), N_("wanted"), ""):
+        shown.add_column(words(heading) if heading else "")
+    for goal in results.goals:
+        shown.add_row(
+            words(goal.label), goal.column, _percent(goal.value), _wanted(goal), goal.verdict.value
+        )
+    return shown
+
+
+def render(results: Results, words: Words) -> str:
+    """Return the page."""
+    environment = Environment(
+        loader=PackageLoader("bot.training.evaluation", "."), autoescape=True, trim_blocks=True
+    )
+    environment.globals["_"] = words
+    template = environment.get_template("report.html.j2")
+    plan = results.plan
+    return template.render(
+        protocol=words(
+            PROTOCOL,
+            words=plan.words,
+            turns=plan.turns,
+            draws=plan.draws,
+            list=results.words_known,
+            judge=results.judge,
+            window=plan.window_tokens,
+            context=plan.context_tokens,
+        ),
+        columns=results.every_column,
+        rows=rows_of(results, words),
+        # Drawn by matplotlib here, with labels that it has escaped.
+        charts=[Markup(chart) for chart in draw_charts(results, words)],  # noqa: S704
+        seeds=_over_seeds(results, words),
+        differences=_differences(results, words),
+        held_out=[_held_out(each) for each in results.held_out],
+        goals=[
+            {
+                "label": words(goal.label),
+                "column": goal.column,
+                "value": _percent(goal.value),
+                "wanted": _wanted(goal),
+                "style": _STYLES[goal.verdict],
+                "verdict": words(goal.verdict.value),
+            }
+            for goal in results.goals
+        ],
+        shown=plan.samples,
+        footer=", ".join(f"{name} {version}" for name, version in results.versions.items())
+        + f"; {results.took_s:.0f} s",
+    )
+
+
+def _over_seeds(results: Results, words: Words) -> dict[str, object] | None:
+    if results.plan.seeds == 1:
+        return None
+    rows = [
+        Row(
+            words(figure.label),
+            tuple(_cell(figure, each.by_seed.get(figure.name)) for each in results.columns),
+        )
+        for figure in FIGURES
+        if any(figure.name in each.by_seed for each in results.columns)
+    ]
+    return {"names": [each.name for each in results.columns], "rows": rows}
+
+
+def _differences(results: Results, words: Words) -> dict[str, object] | None:
+    found = results.differences()
+    if not found:
+        return None
+    rows = [
+        Row(
+            words(figure.label),
+            tuple(_difference(figure, each.get(figure.name)) for each in found.values()),
+        )
+        for figure in FIGURES
+        if any(figure.name in each for each in found.values())
+    ]
+    return {"first": results.columns[0].name, "names": list(found), "rows": rows}
+
+
+def _difference(figure: Figure, interval: Interval | None) -> Cell:
+    cell = _cell(figure, interval, sign="+")
+    if interval is None or math.isnan(interval.low):
+        return cell
+    return Cell(cell.value, cell.interval, interval.low > 0 or interval.high < 0)
+
+
+def _cell(figure: Figure, interval: Interval | None, sign: str = "") -> Cell:
+    if interval is None or not interval.n:
+        return Cell("–")  # noqa: RUF001 -- a dash, as in printed tables
+    is_share = figure.unit is Unit.SHARE
+    factor = 100 if is_share else 1
+    digits = 1 if is_share else 2
+    value = f"{factor * interval.mean:{sign}.{digits}f}"
+    scaled = Interval(
+        factor * interval.mean, factor * interval.low, factor * interval.high, interval.n
+    )
+    return Cell(f"{value} %" if is_share else value, _ends(scaled, digits))
+
+
+def _ends(interval: Interval, digits: int) -> str:
+    if math.isnan(interval.low):
+        return ""
+    return f"[{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _wanted(goal: Goal) -> str:
+    return f"{100 * goal.low:.1f} – {100 * goal.high:.1f} %"  # noqa: RUF001 -- a range
+
+
+def _held_out(found: HeldOut) -> Mapping[str, str]:
+    change = found.change
+    return {
+        "model": found.model,
+        "precision": found.precision,
+        "bits": f"{found.bits_per_byte.mean:.4f}",
+        "bits_interval": _ends(found.bits_per_byte, 4),
+        "token": f"{found.token_perplexity:.2f}",
+        "word": f"{found.word_perplexity:.1f}",
+        "byte": f"{found.byte_perplexity:.3f}",
+        "tokens": f"{found.tokens}",
+        "change": "" if change is None else f"{100 * change.mean:+.1f} %",
+        "change_interval": ""
+        if change is None
+        else _ends(Interval(0, 100 * change.low, 100 * change.high, change.n), 1),
+    }

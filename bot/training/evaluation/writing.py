@@ -1,0 +1,294 @@
+"""Writes stories as members get them: through the services, with everything that they do.
+
+Invariants:
+    - What is measured is what the program would have shown; only seeds and, for an ablation,
+      the request's monitor are set from here.
+    - The same opening and seed give the same uniforms in every column, so that columns can be
+      compared in pairs.
+"""
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bot.engine.backend import Backend
+from bot.engine.types import (
+    Chunk,
+    GenerationRequest,
+    Health,
+    ModelInfo,
+    PromptPart,
+    Score,
+    ScoreRequest,
+)
+from bot.policy.budgets import Budgets
+from bot.policy.rights import Actor, Place
+from bot.policy.settings import Settings, resolve
+from bot.service.clock import SystemClock
+from bot.service.desk import Limits
+from bot.service.engine_holder import EngineHolder
+from bot.service.places import place_key
+from bot.service.settings import SettingsService
+from bot.service.stories import StoryService
+from bot.storage import SqlStore
+from bot.story import tree
+from bot.story.ids import IdGenerator
+from bot.story.model import AuthorKind, Concept, Passage, Story
+from bot.story.narrative import narrative
+from bot.text.quotes import are_quotes_balanced
+from bot.text.sentences import last_sentence_end
+from bot.text.words import count_words
+from bot.training.evaluation.ablations import Ablation, leave_out
+from bot.training.evaluation.openings import Opening
+from bot.training.evaluation.plan import Plan
+from bot.training.evaluation.samples import Sample, Turn, cut, normalise
+
+_PLATFORM = "evaluation"
+_GUILD = 1
+_AUTHOR = Actor(user_id=1, name="evaluation", is_admin=True, platform=_PLATFORM)
+# What a member says now and then, in every second story.
+_INTERJECTIONS = (
+    "Suddenly there was a knock at the door.",
+    "\u201cI know what you did,\u201d she whispered.",
+)
+_PATIENCE_S = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """What a request wrote beyond what was kept of it."""
+
+    words: int
+    sampled_tokens: int
+    kept_tokens: int
+
+
+class WatchedBackend(Backend):
+    """Gives each request its seed, leaves a measure out of it, and sees what it discards.
+
+    Args:
+        backend: writes.
+        ablation: what is left out.
+        settings: that hold.
+    """
+
+    def __init__(self, backend: Backend, ablation: Ablation, settings: Settings) -> None:
+        self._backend = backend
+        self._ablation = ablation
+        self._settings = settings
+        self.turns: dict[str, int] = {}
+        """By place: which turn is being written."""
+        self.last: dict[str, Beyond] = {}
+        """By place: of the request that ended last."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """The model that writes."""
+        return self._backend.info
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        """Write the requested text; see ``Backend.stream``."""
+        turn = self.turns.get(request.owner, 0)
+        asked = leave_out(request, self._ablation, self._settings)
+        asked = replace(asked, seed=_seed(request.owner, turn, request.seed))
+        text = longest = ""
+        async with aclosing(self._backend.stream(asked)) as chunks:
+            async for chunk in chunks:
+                if chunk.retract and chunk.finish is None:
+                    longest = ""  # rewound: that was not about the end
+                text = text[: len(text) - chunk.retract] + chunk.text
+                if chunk.finish is None:
+                    longest = text
+                elif chunk.usage is not None:
+                    self.last[request.owner] = Beyond(
+                        max(0, count_words(longest) - count_words(text)),
+                        chunk.usage.sampled_tokens,
+                        chunk.usage.completion_tokens,
+                    )
+                yield chunk
+
+    async def score(self, request: ScoreRequest) -> Score:
+        """Return how likely a text is after its prompt."""
+        return await self._backend.score(request)
+
+    def count_tokens(self, parts: Sequence[PromptPart]) -> int:
+        """Return how many tokens the parts take when joined."""
+        return self._backend.count_tokens(parts)
+
+    def health(self) -> Health:
+        """Return the state without waiting."""
+        return self._backend.health()
+
+    async def aclose(self) -> None:
+        """Leave the backend open: others write with it after this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stories:
+    """What a column wrote.
+
+    Attributes:
+        samples: cut to the plan's words.
+        short: stories that were shorter.
+        failed: stories of which a passage failed.
+    """
+
+    samples: tuple[Sample, ...]
+    short: int
+    failed: int
+
+
+async def write_stories(
+    backend: Backend,
+    chosen: Sequence[Opening],
+    plan: Plan,
+    *,
+    settings: Mapping[str, str],
+    ablation: Ablation,
+    report: Callable[[int, int], None],
+) -> Stories:
+    """Write from every opening with every seed.
+
+    Args:
+        backend: writes; stays open.
+        chosen: the openings.
+        plan: the sizes.
+        settings: what an admin would set, by name.
+        ablation: what is left out.
+        report: hears how many stories of how many are there.
+
+    Raises:
+        InvalidInputError: there is no such setting or value.
+    """
+    values = {**settings, **ablation.settings}
+    watched = WatchedBackend(backend, ablation, resolve(values))
+    wanted = [(opening, seed) for seed in range(1, plan.seeds + 1) for opening in chosen]
+    limit = asyncio.Semaphore(2 * plan.max_active)
+    done = 0
+    async with _services(watched, values) as (service, store):
+
+        async def write(opening: Opening, seed: int) -> Sample | None:
+            nonlocal done
+            async with limit:
+                sample = await _write(
+                    service, store, watched, opening=opening, seed=seed, plan=plan
+                )
+            done += 1
+            report(done, len(wanted))
+            return sample
+
+        found = await asyncio.gather(*(write(opening, seed) for opening, seed in wanted))
+    whole = [each for each in found if each is not None]
+    samples = tuple(each for each in whole if each.text)
+    return Stories(samples, len(whole) - len(samples), len(found) - len(whole))
+
+
+@asynccontextmanager
+async def _services(
+    backend: Backend, values: Mapping[str, str]
+) -> AsyncIterator[tuple[StoryService, SqlStore]]:
+    """Open the services over a database that is gone afterwards."""
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="roundtale-evaluate-"))
+        store = await SqlStore.open(f"sqlite+aiosqlite:///{Path(folder) / 'stories.sqlite'}")
+        stack.push_async_callback(store.aclose)
+        admin = SettingsService(store, clock=clock)
+        for name, value in values.items():
+            await admin.set(_AUTHOR, _place("any"), "guild", name, value)
+        service = StoryService(
+            store,
+            EngineHolder.of(backend),
+            clock=clock,
+            new_id=IdGenerator(),
+            owner=_PLATFORM,
+            epoch=1,
+            settings=admin,
+            budgets=Budgets(),
+            new_seed=lambda: 0,
+            limits=Limits(generation_s=_PATIENCE_S),
+        )
+        stack.push_async_callback(service.aclose)
+        yield service, store
+
+
+async def _write(
+    service: StoryService,
+    store: SqlStore,
+    watched: WatchedBackend,
+    *,
+    opening: Opening,
+    seed: int,
+    plan: Plan,
+) -> Sample | None:
+    """Write one story; None where a passage failed."""
+    place = _place(f"{opening.name}/{seed}")
+    turns: list[Turn] = []
+    sample: Sample | None = None
+    key = place_key(place)
+    for number in range(plan.turns):
+        watched.turns[key] = number
+        if number == 0:
+            receipt = await service.start(
+                _AUTHOR, place, Concept(), opening.text, key=f"{place.name}/0"
+            )
+        else:
+            has_words = seed % 2 and number % 2
+            words = _INTERJECTIONS[number // 2 % len(_INTERJECTIONS)] if has_words else None
+            receipt = await service.take_turn(_AUTHOR, place, words, key=f"{place.name}/{number}")
+        if receipt.job_id is None:
+            return None
+        await service.wait(receipt.job_id)
+        async with store.read() as unit:
+            story = await unit.stories.load(receipt.story.id)
+        passage = None if story is None else story.passages.get(receipt.job_id)
+        if story is None or passage is None:
+            return None
+        turns.append(_turn(story, passage, watched.last[key]))
+        sample = _sample(story, turns, opening, seed, plan.words)
+        if sample.text:
+            break
+    return sample
+
+
+def _turn(story: Story, passage: Passage, beyond: Beyond) -> Turn:
+    text = tree.text_of(story, passage)
+    kept = text.rstrip()
+    return Turn(
+        text=text,
+        is_whole=last_sentence_end(kept) == len(kept)
+        and are_quotes_balanced(narrative(story, tree.path(story, passage.id))),
+        discarded_words=beyond.words,
+        sampled_tokens=beyond.sampled_tokens,
+        kept_tokens=beyond.kept_tokens,
+    )
+
+
+def _sample(story: Story, turns: list[Turn], opening: Opening, seed: int, words: int) -> Sample:
+    path = tree.path(story)
+    first = next(at for at, passage in enumerate(path) if passage.kind is AuthorKind.MODEL)
+    written = [passage for passage in path[first:] if passage.kind is AuthorKind.MODEL]
+    text = cut(normalise(narrative(story, written)), words)
+    return Sample(
+        source=opening.name,
+        seed=seed,
+        before=normalise(opening.text),
+        text=text or "",
+        whole=narrative(story),
+        turns=tuple(turns),
+    )
+
+
+def _place(name: str) -> Place:
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:7], "big")
+    return Place(platform=_PLATFORM, guild_id=_GUILD, channel_id=number, name=name)
+
+
+def _seed(owner: str, turn: int, attempt: int) -> int:
+    """Return the seed of a request in a place's turn; ``attempt`` tells repeated ones apart."""
+    digest = hashlib.sha256(f"{owner} {turn} {attempt}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
