@@ -2,9 +2,9 @@
 
     python -m benchmarks.perplexity FILE... [--model NAME] [--windows 64]
 
-The texts are cut into windows of so many tokens. For each window the mean negative
-log-likelihood is taken with every precision and compared with fp32's for the same window: what
-counts is the paired difference, as a change of perplexity in percent, with its 95 % interval
+The texts are scored in the windows that ``roundtale evaluate`` scores in, half of each read
+before. For each window the mean negative log-likelihood is taken with every precision and
+compared with fp32's for the same window: what counts is the paired difference, as a change of perplexity in percent, with its 95 % interval
 (normal approximation over windows). int8 may be used where the upper bound is at most 1 %.
 
 Prints a table and, as the last line, the same as JSON. Exit status 1 where int8 costs more.
@@ -18,29 +18,20 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from bot.engine.local.loader import LoadedModel, load_model
-from bot.engine.local.runner import Row
 from bot.engine.local.store import resolve
 from bot.settings import Settings
+from bot.training.evaluation.windows import Window, logits_of, window_losses, windows
 
 LIMIT_PERCENT = 1.0
 Z_95 = 1.96
 PRECISIONS = ("fp32", "bf16", "int8")
 
 
-def losses(loaded: LoadedModel, windows: Sequence[Sequence[int]]) -> list[float]:
+def losses(loaded: LoadedModel, cut: Sequence[Window]) -> list[float]:
     """Return each window's mean negative log-likelihood in nats a token."""
-    model = loaded.model
-    found: list[float] = []
-    for window in windows:
-        tokens = window[:-1]
-        row = Row(tokens, 0, model.new_cache(), wanted=len(tokens))
-        logits = model.forward([row]).float()
-        loss = torch.nn.functional.cross_entropy(logits, torch.tensor(window[1:]))
-        found.append(float(loss))
-    return found
+    logits = logits_of(loaded.model)
+    return [statistics.fmean(window_losses(logits, window)) for window in cut]
 
 
 def compare(precise: Sequence[float], other: Sequence[float]) -> dict[str, float]:
@@ -73,7 +64,7 @@ def main() -> None:
     text = "\n".join(" ".join(file.read_text("utf-8").split()) for file in given.files)
     result: dict[str, object] = {"model": given.model, "tokens": given.tokens}
     precise: list[float] = []
-    windows: list[list[int]] = []
+    cut: list[Window] = []
     is_good = True
     print(f"{'precision':10} {'perplexity':>10} {'change':>8}   95 % interval")
     for precision in PRECISIONS:
@@ -81,14 +72,15 @@ def main() -> None:
         if loaded.precision != precision:
             print(f"{precision:10} not to be had on this processor")
             continue
-        if not windows:
-            ids = loaded.tokenizer.encode(text, add_special_tokens=False)
-            windows = [
-                ids[at : at + given.tokens]
-                for at in range(0, len(ids) - given.tokens, given.tokens)
-            ][: given.windows]
-            result["windows"] = len(windows)
-        found = losses(loaded, windows)
+        if not cut:
+            ids = [
+                loaded.document_start,
+                *loaded.tokenizer.encode(text, add_special_tokens=False),
+            ]
+            cut = list(windows(ids, size=given.tokens, context=given.tokens // 2))
+            del cut[given.windows :]
+            result["windows"] = len(cut)
+        found = losses(loaded, cut)
         precise = precise or found
         row = compare(precise, found)
         result[precision] = row
