@@ -16,6 +16,7 @@ from bot.engine.types import GenerationRequest, PromptPart
 from bot.policy.settings import resolve
 from bot.text.passage import PassageMonitor
 from bot.text.words import count_words
+from bot.training.evaluation import evaluating
 from bot.training.evaluation import plan as plans
 from bot.training.evaluation.ablations import ABLATIONS, leave_out
 from bot.training.evaluation.figures import FIGURES
@@ -115,6 +116,32 @@ def test_the_same_run_gives_the_same_stories(
         assert evaluate(monkeypatch, *arguments, "--out", tmp_path / name) == 0
         stories.append(read((tmp_path / name / "report.json").read_text("utf-8"))["stories"])
     assert stories[0] == stories[1]
+
+
+def test_a_run_that_was_broken_off_goes_on_with_the_same_stories(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tiny_folder: Path,
+    tales: Path,
+    tmp_path: Path,
+) -> None:
+    arguments = ("--json-only", "--model", tiny_folder, "--human", tales, "--out", tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluating, "write_greedily", lambda *_: pytest.exit("killed"))
+        patch.setattr(sys, "argv", ["roundtale", "evaluate", *map(str, arguments)])
+        with pytest.raises(pytest.exit.Exception):
+            cli.main()
+    unfinished = tmp_path / "unfinished.jsonl"
+    whole = unfinished.read_text("utf-8")
+    first = read(whole.splitlines()[1])
+    # The last line was being written; the first story is marked, so that it is known again.
+    marked = whole.replace(json.dumps(first["sample"]["whole"]), '"as it was"')[:-40]
+    unfinished.write_text(marked, "utf-8")
+    assert evaluate(monkeypatch, *arguments) == 0
+    stories = read((tmp_path / "report.json").read_text("utf-8"))["stories"]["tiny"]
+    assert [each["text"] for each in stories].count("as it was") == 1
+    assert len(stories) + read(capsys.readouterr().out)["columns"]["tiny"]["short"] == 6
+    assert not unfinished.exists()
 
 
 @pytest.mark.parametrize(

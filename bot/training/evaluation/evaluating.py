@@ -21,6 +21,7 @@ from bot.training.evaluation.errors import NothingWrittenError, TooLittleTextErr
 from bot.training.evaluation.figures import Column, Judge, measure_column
 from bot.training.evaluation.goals import judge as judge_goals
 from bot.training.evaluation.intervals import Interval, band
+from bot.training.evaluation.keeping import Kept
 from bot.training.evaluation.lexicon import WORD_LIST, Lexicon
 from bot.training.evaluation.likeness import Features, mauve
 from bot.training.evaluation.openings import spread
@@ -55,7 +56,7 @@ def evaluate(
         raise TooLittleTextError(found=len(human), words=plan.words, needed=_LEAST_PIECES)
     lexicon = Lexicon(tales)
     copies = Copies(read_texts(wish.against) if wish.against else tales)
-    written, found = asyncio.run(_write_all(wanted, plan, settings, report))
+    written, found = asyncio.run(_write_all(wanted, plan, settings, report, Kept(wish.out)))
     if not any(each.samples for each in written.values()):
         raise NothingWrittenError(words=plan.words)
     first = found[wish.models[0]]
@@ -106,7 +107,7 @@ def evaluate(
 
 
 async def _write_all(
-    wanted: Sequence[Wanted], plan: Plan, settings: Settings, report: Report
+    wanted: Sequence[Wanted], plan: Plan, settings: Settings, report: Report, kept: Kept
 ) -> tuple[dict[str, Stories], dict[str, Resolved]]:
     """Write all columns, each model loaded once."""
     written: dict[str, Stories] = {}
@@ -129,6 +130,7 @@ async def _write_all(
                         plan,
                         settings=each.settings,
                         ablation=find_ablation(each.without),
+                        kept=kept,
                         report=partial(report, f"{each.name} writes"),
                     )
         finally:

@@ -17,6 +17,7 @@ from bot.locales import Words
 from bot.settings import Settings
 from bot.training.evaluation.errors import MissingExtraError, ReportUnwritableError
 from bot.training.evaluation.evaluating import evaluate
+from bot.training.evaluation.keeping import Kept
 from bot.training.evaluation.likeness import require_mauve
 from bot.training.evaluation.plan import Plan
 from bot.training.evaluation.report import goals_table, render, table
@@ -91,6 +92,7 @@ def run_evaluation(
         (wish.out / "report.json").write_text(
             json.dumps(figures | {"stories": stories}, indent=1, ensure_ascii=False), "utf-8"
         )
+        Kept(wish.out).forget()
     except OSError as error:
         raise ReportUnwritableError(path=wish.out, cause=error.strerror or str(error)) from error
     if not json_only:

@@ -43,6 +43,7 @@ from bot.text.quotes import are_quotes_balanced
 from bot.text.sentences import last_sentence_end
 from bot.text.words import count_words
 from bot.training.evaluation.ablations import Ablation, leave_out
+from bot.training.evaluation.keeping import Kept, key_of
 from bot.training.evaluation.openings import Opening
 from bot.training.evaluation.plan import Plan
 from bot.training.evaluation.samples import Sample, Turn, cut, normalise
@@ -149,6 +150,7 @@ async def write_stories(
     *,
     settings: Mapping[str, str],
     ablation: Ablation,
+    kept: Kept,
     report: Callable[[int, int], None],
 ) -> Stories:
     """Write from every opening with every seed.
@@ -159,6 +161,7 @@ async def write_stories(
         plan: the sizes.
         settings: what an admin would set, by name.
         ablation: what is left out.
+        kept: stories of a run that was broken off, and of this one.
         report: hears how many stories of how many are there.
 
     Raises:
@@ -167,16 +170,26 @@ async def write_stories(
     values = {**settings, **ablation.settings}
     watched = WatchedBackend(backend, ablation, resolve(values))
     wanted = [(opening, seed) for seed in range(1, plan.seeds + 1) for opening in chosen]
+    info = backend.info
+    marks = [
+        *(info.name, info.revision, info.precision, info.style, info.engine_version),
+        *(values, ablation.forbids_loops, ablation.forbids_drift, plan.words, plan.turns),
+    ]
     limit = asyncio.Semaphore(2 * plan.max_active)
     done = 0
     async with _services(watched, values) as (service, store):
 
         async def write(opening: Opening, seed: int) -> Sample | None:
             nonlocal done
-            async with limit:
-                sample = await _write(
-                    service, store, watched, opening=opening, seed=seed, plan=plan
-                )
+            key = key_of(marks, opening.text, seed)
+            sample = kept.find(key)
+            if sample is None:
+                async with limit:
+                    sample = await _write(
+                        service, store, watched, opening=opening, seed=seed, plan=plan
+                    )
+                if sample is not None:
+                    kept.add(key, sample)
             done += 1
             report(done, len(wanted))
             return sample
