@@ -181,8 +181,9 @@ def _measure(
         return known.get(id(sample)) or scorer.bits_per_byte(sample)
 
     judge = Judge(lexicon, copies, bits_per_byte, band(likely))
-    counts = [len(each.samples) for each in written.values() if each.samples]
-    size = min(plan.openings, len(human), *counts)
+    counts = [len(greedy), *(len(each.samples) for each in written.values())]
+    # The same for all, but not of a column that has hardly any.
+    size = min([plan.openings, len(human), *(each for each in counts if each >= _LEAST_PIECES)])
     found: dict[str, Column] = {
         HUMAN: measure_column(HUMAN, human, judge, draws=plan.draws, set_size=size, is_human=True)
     }
