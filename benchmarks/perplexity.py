@@ -21,7 +21,7 @@ from pathlib import Path
 from bot.engine.local.loader import LoadedModel, load_model
 from bot.engine.local.store import resolve
 from bot.settings import Settings
-from bot.training.evaluation.windows import Window, logits_of, window_losses, windows
+from bot.training.windows import Window, logits_of, window_losses, windows
 
 LIMIT_PERCENT = 1.0
 Z_95 = 1.96

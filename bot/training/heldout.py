@@ -1,14 +1,11 @@
 """How likely tales are that were held back, before and after training.
 
 Invariants:
-    - Every token of a tale is scored once, the first after what begins a text, and but for the
-      tale's beginning with at least half a window before it.
-    - Both models read the same tokens, without tags; tales are what is drawn in the bootstrap,
-      since the tokens of one are more alike than those of two.
+    - Tales are scored as ``windows`` says, with half a window before each token.
+    - Both models read the same tokens, without tags.
 """
 
 import math
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,30 +13,16 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from bot.text.words import count_words
 from bot.training.data.tale import Tale
 from bot.training.packing import encode
+from bot.training.scores import TextScore, perplexity_change, total
 from bot.training.timing import autocast, device_of
+from bot.training.windows import Logits, losses
 
 _DRAWS = 2000
-_SEED = 2019
-_BITS = math.log(2)
 MAX_TALE_TOKENS = 8192
 """Of a longer tale the beginning is scored."""
-
-
-@dataclass(frozen=True, slots=True)
-class Likelihood:
-    """How likely a tale is to a model.
-
-    Attributes:
-        nats: negative log-likelihood of what was scored.
-        tokens: that were scored.
-        size_bytes: of their text, in UTF-8.
-    """
-
-    nats: float
-    tokens: int
-    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +60,8 @@ def score(
     *,
     window_tokens: int,
     report: Callable[[int, int], None],
-) -> list[Likelihood]:
-    """Return the likelihood of each tale.
+) -> list[TextScore]:
+    """Return how likely each tale is.
 
     Args:
         model: gives logits (1, N, V) for ids (1, N).
@@ -89,74 +72,53 @@ def score(
         report: hears how many of the tales are done.
     """
     model.eval()
+    logits = _logits_of(model)
     found = []
     for number, tale in enumerate(tales):
         report(number, len(tales))
         ids = encode(tokenizer, tale.text)[:MAX_TALE_TOKENS]
-        scored = tokenizer.decode(ids, clean_up_tokenization_spaces=False)
-        nats = sum(_window_nats(model, [start_id, *ids], window_tokens))
-        found.append(Likelihood(nats, len(ids), len(str(scored).encode())))
+        scored = str(tokenizer.decode(ids, clean_up_tokenization_spaces=False))
+        nats = losses(logits, [start_id, *ids], size=window_tokens, context=window_tokens // 2)
+        found.append(
+            TextScore(
+                nats=sum(nats),
+                tokens=len(ids),
+                words=count_words(scored),
+                size_bytes=len(scored.encode()),
+            )
+        )
     report(len(tales), len(tales))
     return found
 
 
-def _window_nats(model: Any, ids: list[int], size: int) -> list[float]:
-    """Return the loss of each window's new tokens; the first id is not scored."""
+def _logits_of(model: Any) -> Logits:
+    """Return what computes a text as the Trainer does, where the model is."""
     device = device_of(model)
-    sums = []
-    done = 1
-    while done < len(ids):
-        start = max(0, done - size // 2)
-        stop = min(len(ids), start + size)
-        row = torch.tensor([ids[start:stop]], device=device)
+
+    def compute(ids: Sequence[int]) -> torch.Tensor:
+        row = torch.tensor([list(ids)], device=device)
         with torch.inference_mode(), autocast(device):
-            logits = model(input_ids=row[:, :-1], use_cache=False).logits[0]
-        new = stop - done
-        loss = torch.nn.functional.cross_entropy(
-            logits[-new:].float(), row[0, -new:], reduction="sum"
-        )
-        sums.append(float(loss))
-        done = stop
-    return sums
+            logits: torch.Tensor = model(input_ids=row, use_cache=False).logits[0]
+        return logits.float()
+
+    return compute
 
 
-def compare(before: Sequence[Likelihood], after: Sequence[Likelihood]) -> Comparison:
-    """Compare two models' likelihoods of the same tales, in the same order.
-
-    The interval is by percentiles of a bootstrap over tales (Efron and Tibshirani 1993).
-    """
-    chance = random.Random(_SEED)  # noqa: S311 -- no secret
-    pairs = list(zip(before, after, strict=True))
-    changes = sorted(_change(chance.choices(pairs, k=len(pairs))) for _ in range(_DRAWS))
-    is_alone = len(pairs) == 1
+def compare(before: Sequence[TextScore], after: Sequence[TextScore]) -> Comparison:
+    """Compare two models' scores of the same tales, in the same order."""
+    named_before, named_after = (
+        {str(number): score for number, score in enumerate(scores)} for scores in (before, after)
+    )
+    change = perplexity_change(named_before, named_after, draws=_DRAWS)
+    whole_before, whole_after = total(before), total(after)
     return Comparison(
-        before=perplexity(before),
-        after=perplexity(after),
-        bits_before=_bits(before),
-        bits_after=_bits(after),
-        change=_change(pairs),
-        low=math.nan if is_alone else changes[round(0.025 * (_DRAWS - 1))],
-        high=math.nan if is_alone else changes[round(0.975 * (_DRAWS - 1))],
-        tales=len(pairs),
-        tokens=sum(each.tokens for each in before),
+        before=math.exp(whole_before.nats / whole_before.tokens),
+        after=math.exp(whole_after.nats / whole_after.tokens),
+        bits_before=whole_before.bits_per_byte,
+        bits_after=whole_after.bits_per_byte,
+        change=change.mean,
+        low=change.low,
+        high=change.high,
+        tales=change.n,
+        tokens=whole_before.tokens,
     )
-
-
-def perplexity(likelihoods: Sequence[Likelihood]) -> float:
-    """Return the perplexity by token of all tales together."""
-    return math.exp(
-        sum(each.nats for each in likelihoods) / sum(each.tokens for each in likelihoods)
-    )
-
-
-def _bits(likelihoods: Sequence[Likelihood]) -> float:
-    return (
-        sum(each.nats for each in likelihoods)
-        / _BITS
-        / sum(each.size_bytes for each in likelihoods)
-    )
-
-
-def _change(pairs: Sequence[tuple[Likelihood, Likelihood]]) -> float:
-    gained = sum(after.nats - before.nats for before, after in pairs)
-    return math.expm1(gained / sum(before.tokens for before, _ in pairs))

@@ -38,11 +38,12 @@ from bot.training.errors import (
     WindowTooLongError,
 )
 from bot.training.extras import require_libraries
-from bot.training.heldout import Likelihood, compare, score
+from bot.training.heldout import compare, score
 from bot.training.loop import Watcher, is_disk_full, train_model
 from bot.training.packing import Packing, Rows, pack
 from bot.training.recipe import Method, Recipe
 from bot.training.saving import require_room, save_model
+from bot.training.scores import TextScore
 from bot.training.tags import Tags, add_tags
 from bot.training.timing import Schedule, plan
 
@@ -197,8 +198,8 @@ def run_training(
     run = _Run(into.with_name(f"{into.name}.training"), identity(base, parts, recipe))
     known = run.begin()
     before = known.get("before")
-    likelihoods = (
-        [Likelihood(*each) for each in before]
+    scores = (
+        [TextScore(**each) for each in before]
         if before
         else _score(base.model, base, parts.test, recipe, watcher, SCORE_BEFORE)
     )
@@ -210,9 +211,7 @@ def run_training(
         if "schedule" in known
         else plan(ready.model, ready.rows, ready.validation, recipe)
     )
-    run.keep(
-        schedule=asdict(schedule), before=[list(asdict(each).values()) for each in likelihoods]
-    )
+    run.keep(schedule=asdict(schedule), before=[asdict(each) for each in scores])
     course = train_model(
         ready.model, ready.rows, ready.validation, recipe, schedule, run.folder, watcher
     )
@@ -226,7 +225,7 @@ def run_training(
         rows=len(ready.rows),
         trained=ready.trained,
         course=course,
-        comparison=compare(likelihoods, after),
+        comparison=compare(scores, after),
         is_adapter=as_adapter,
     )
 
@@ -248,7 +247,7 @@ def _score(  # noqa: PLR0917 -- each is another thing
     recipe: Recipe,
     watcher: Watcher,
     stage: str,
-) -> list[Likelihood]:
+) -> list[TextScore]:
     return score(
         model,
         base.tokenizer,

@@ -43,11 +43,12 @@ from bot.training.errors import (
     UnwritableError,
     WindowTooLongError,
 )
-from bot.training.heldout import Likelihood, compare
+from bot.training.heldout import compare
 from bot.training.loop import NO_TIME, last_checkpoint
 from bot.training.packing import Rows
 from bot.training.recipe import Method, Recipe
 from bot.training.running import Sources, run_training
+from bot.training.scores import TextScore
 from bot.training.tags import format_tag, genre_tag
 from tests.support.tiny_model import write_tiny_model
 from tests.training.training_kit import Notes, write_tales
@@ -403,7 +404,10 @@ def test_an_adapter_that_is_cut_short_is_refused(tmp_path: Path, adapter_folder:
 
 
 def test_a_comparison_is_paired_by_tale() -> None:
-    before = [Likelihood(300.0 + 7 * number, 100, 450) for number in range(20)]
+    before = [
+        TextScore(nats=300.0 + 7 * number, tokens=100, words=80, size_bytes=450)
+        for number in range(20)
+    ]
     after = [replace(each, nats=each.nats - 20.0) for each in before]
     found = compare(before, after)
     assert found.change == pytest.approx(math.expm1(-0.2))

@@ -5,7 +5,7 @@ import pytest
 from bot.training.evaluation.figures import Column
 from bot.training.evaluation.forms import judge_genres, pass_rate
 from bot.training.evaluation.goals import Verdict, judge_column
-from bot.training.evaluation.intervals import Interval
+from bot.training.intervals import Interval
 
 
 def test_the_pass_rate_is_the_checkers() -> None:

@@ -20,7 +20,6 @@ from bot.training.evaluation.copying import Copies
 from bot.training.evaluation.errors import NothingWrittenError, TooLittleTextError
 from bot.training.evaluation.figures import Column, Judge, measure_column
 from bot.training.evaluation.goals import judge as judge_goals
-from bot.training.evaluation.intervals import Interval, band
 from bot.training.evaluation.keeping import Kept
 from bot.training.evaluation.lexicon import WORD_LIST, Lexicon
 from bot.training.evaluation.likeness import Features, mauve
@@ -33,6 +32,7 @@ from bot.training.evaluation.scoring import Scorer, score_texts
 from bot.training.evaluation.snippet import write_greedily
 from bot.training.evaluation.wishes import Wanted, Wish, columns_wanted, label_models
 from bot.training.evaluation.writing import Stories, write_stories
+from bot.training.intervals import Interval, band
 
 HUMAN = "people"
 SNIPPET = "essay's snippet"

@@ -16,7 +16,6 @@ from bot.text.loops import find_loop
 from bot.text.words import count_words
 from bot.training.evaluation.cast import follow_cast
 from bot.training.evaluation.copying import Copies, near_duplicates
-from bot.training.evaluation.intervals import Interval, bootstrap, never, student
 from bot.training.evaluation.lexicon import Lexicon
 from bot.training.evaluation.readability import reading_ease
 from bot.training.evaluation.samples import Sample, by_source
@@ -31,6 +30,7 @@ from bot.training.evaluation.variety import (
     top_five,
     types_in_60,
 )
+from bot.training.intervals import Interval, bootstrap, never, student
 
 
 class Unit(StrEnum):

@@ -6,7 +6,7 @@ Invariant: what a format is, is said elsewhere; a checker is only counted here.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.training.evaluation.intervals import permutation_p
+from bot.training.intervals import permutation_p
 
 Checker = Callable[[str], bool]
 """Tells whether a text is correct in a format."""

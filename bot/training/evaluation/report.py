@@ -15,8 +15,8 @@ from bot.locales import N_, Words
 from bot.training.evaluation.charts import draw_charts
 from bot.training.evaluation.figures import FIGURES, Figure, Unit
 from bot.training.evaluation.goals import Goal, Verdict
-from bot.training.evaluation.intervals import Interval
 from bot.training.evaluation.results import HeldOut, Results
+from bot.training.intervals import Interval
 
 PROTOCOL = N_(
     "Every passage is the first {words} words of what the model wrote from an opening, in as many "

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, field
 
 from bot.training.evaluation.figures import Column
 from bot.training.evaluation.goals import Goal
-from bot.training.evaluation.intervals import Interval, bootstrap, paired, ratio
 from bot.training.evaluation.plan import Plan
 from bot.training.evaluation.retention import Retention
-from bot.training.evaluation.windows import TextScore
+from bot.training.intervals import Interval, bootstrap, paired, ratio
+from bot.training.scores import TextScore, perplexity_change, total
 
 SCHEMA = 1
 
@@ -39,25 +39,26 @@ class HeldOut:
     @property
     def token_perplexity(self) -> float:
         """By token: depends on the tokenizer."""
-        return self._perplexity(sum(each.tokens for each in self.scores.values()))
+        return math.exp(self._total.nats / self._total.tokens)
 
     @property
     def word_perplexity(self) -> float:
         """By word."""
-        return self._perplexity(sum(each.words for each in self.scores.values()))
+        return math.exp(self._total.nats / self._total.words)
 
     @property
     def byte_perplexity(self) -> float:
         """By byte of UTF-8."""
-        return self._perplexity(sum(each.size_bytes for each in self.scores.values()))
+        return math.exp(self._total.nats / self._total.size_bytes)
 
     @property
     def tokens(self) -> int:
         """All that were scored."""
-        return sum(each.tokens for each in self.scores.values())
+        return self._total.tokens
 
-    def _perplexity(self, parts: int) -> float:
-        return math.exp(sum(each.nats for each in self.scores.values()) / parts)
+    @property
+    def _total(self) -> TextScore:
+        return total(self.scores.values())
 
 
 def held_out(
@@ -73,12 +74,7 @@ def held_out(
     if first is not None and all(
         scores[name].tokens == score.tokens for name, score in first.scores.items()
     ):
-        tokens = {name: float(score.tokens) for name, score in scores.items()}
-        gained = {name: score.nats - first.scores[name].nats for name, score in scores.items()}
-        nats = ratio(gained, tokens, draws=draws)
-        change = Interval(
-            math.expm1(nats.mean), math.expm1(nats.low), math.expm1(nats.high), nats.n
-        )
+        change = perplexity_change(first.scores, scores, draws=draws)
     bits = {name: score.nats / math.log(2) for name, score in scores.items()}
     sizes = {name: float(score.size_bytes) for name, score in scores.items()}
     return HeldOut(

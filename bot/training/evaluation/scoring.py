@@ -6,7 +6,6 @@ computes it.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -14,7 +13,9 @@ from bot.engine.local.loader import load_model
 from bot.engine.local.packed.precision import Precision
 from bot.text.words import count_words
 from bot.training.evaluation.samples import Sample
-from bot.training.evaluation.windows import TextScore, logits_of, losses
+from bot.training.packing import encode
+from bot.training.scores import TextScore
+from bot.training.windows import logits_of, losses
 
 
 class Scorer:
@@ -45,7 +46,7 @@ class Scorer:
         loaded = load_model(path, name=name, precision=precision, threads=threads)
         self.name = name
         self.precision = loaded.precision
-        self._tokenizer: Any = loaded.tokenizer
+        self._tokenizer = loaded.tokenizer
         self._start = loaded.document_start
         self._size = min(size, loaded.window_tokens)
         self._context = min(context, self._size - 1)
@@ -54,13 +55,11 @@ class Scorer:
 
     def encode(self, text: str) -> list[int]:
         """Return a text's tokens."""
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
-        return ids
+        return encode(self._tokenizer, text)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of tokens."""
-        text: str = self._tokenizer.decode(list(ids))
-        return text
+        return str(self._tokenizer.decode(list(ids)))
 
     def score(self, text: str) -> TextScore:
         """Score a whole text."""

@@ -6,7 +6,6 @@ Invariants:
     - But for a text's beginning, a token has at least ``context`` tokens before it.
 """
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ import torch
 from bot.engine.local.runner import Row, StepModel
 
 Logits = Callable[[Sequence[int]], torch.Tensor]
-"""Gives the logits after each token of a text: (N,) ids to (N, V) float32."""
+"""Gives the logits after each token of a text: (N,) ids to (N, V) float32, wherever it computes."""
 
 
 def logits_of(model: StepModel[Any]) -> Logits:
@@ -72,28 +71,7 @@ def losses(logits: Logits, ids: Sequence[int], *, size: int, context: int) -> li
 def window_losses(logits: Logits, window: Window) -> list[float]:
     """Return the negative log-likelihood of the tokens that are scored in a window, in nats."""
     given = logits(window.ids[:-1])[-window.scored :]
-    wanted = torch.tensor(window.ids[-window.scored :])
+    wanted = torch.tensor(window.ids[-window.scored :], device=given.device)
     each = torch.nn.functional.cross_entropy(given, wanted, reduction="none")
-    return [float(loss) for loss in each]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TextScore:
-    """How likely a text is to a model.
-
-    Attributes:
-        nats: negative log-likelihood of all of it.
-        tokens: that were scored.
-        words: of it.
-        size_bytes: of it in UTF-8.
-    """
-
-    nats: float
-    tokens: int
-    words: int
-    size_bytes: int
-
-    @property
-    def bits_per_byte(self) -> float:
-        """What does not depend on the tokenizer."""
-        return self.nats / math.log(2) / self.size_bytes
+    found: list[float] = each.tolist()
+    return found

@@ -6,7 +6,7 @@ import statistics
 import numpy as np
 import pytest
 
-from bot.training.evaluation.intervals import (
+from bot.training.intervals import (
     band,
     bootstrap,
     paired,
