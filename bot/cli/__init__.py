@@ -249,7 +249,9 @@ def evaluate(
     *,
     human: Annotated[
         list[Path],
-        typer.Option(help="People's texts to compare with: a .txt file or a folder of them."),
+        typer.Option(
+            help="People's texts to compare with: files and folders of tales, as for train."
+        ),
     ],
     model: Annotated[
         list[str] | None,

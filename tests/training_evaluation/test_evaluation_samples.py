@@ -1,13 +1,15 @@
 """Samples: what is read, cut and paired."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from bot.policy.settings import resolve
 from bot.text.words import count_words
+from bot.training.errors import NoTalesError
 from bot.training.evaluation.ablations import ABLATIONS, find_ablation
-from bot.training.evaluation.errors import NoTextError, UnknownMeasureError
+from bot.training.evaluation.errors import UnknownMeasureError
 from bot.training.evaluation.openings import openings, spread
 from bot.training.evaluation.samples import by_source, cut, normalise, pieces, read_texts
 from bot.training.evaluation.wishes import Wish, columns_wanted
@@ -53,31 +55,15 @@ def test_values_are_grouped_by_source_and_gaps_left_out() -> None:
     assert by_source(samples, [1.0, 2.0, None, 4.0]) == {"a": [1.0], "b": [2.0, 4.0]}
 
 
-def test_a_folder_has_a_tale_in_each_file_and_a_file_may_have_one_in_each_line(
-    tmp_path: Path,
-) -> None:
-    (tmp_path / "one.txt").write_text("A tale.\nIts second line.\n", "utf-8")
-    (tmp_path / "two.txt").write_text(("word " * 100 + "\n") * 5, "utf-8")
+def test_people_s_texts_are_read_as_tales_are(tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text("\u201cA tale,\u201d she said.\n" * 20, "utf-8")
+    (tmp_path / "short.txt").write_text("No tale.", "utf-8")
+    (tmp_path / "two.jsonl").write_text(json.dumps({"id": "b", "text": "A tale. " * 40}), "utf-8")
     found = read_texts([tmp_path])
-    assert list(found) == ["one", *(f"two {number}" for number in range(1, 6))]
-    assert found["one"] == "A tale. Its second line."
-
-
-@pytest.mark.parametrize(
-    ("content", "cause"), [(b"", "no words"), (b"\xff\xfe\x00", "not UTF-8"), (b" \n", "no words")]
-)
-def test_a_file_without_words_is_told(tmp_path: Path, content: bytes, cause: str) -> None:
-    file = tmp_path / "bad.txt"
-    file.write_bytes(content)
-    with pytest.raises(NoTextError, match=cause):
-        read_texts([file])
-
-
-def test_a_missing_file_and_an_empty_folder_are_told(tmp_path: Path) -> None:
-    with pytest.raises(NoTextError, match=r"no \.txt file"):
-        read_texts([tmp_path])
-    with pytest.raises(NoTextError, match="No such file"):
-        read_texts([tmp_path / "gone.txt"])
+    assert list(found) == ["one", "b"]
+    assert found["one"].startswith('"A tale," she said. "A tale,"')
+    with pytest.raises(NoTalesError, match="short"):
+        read_texts([tmp_path / "short.txt"])
 
 
 def test_ablations_name_settings_that_exist_and_change_them() -> None:

@@ -17,13 +17,6 @@ class MissingExtraError(EvaluationError):
     message = N_("evaluate needs {library}; install it with: pip install 'roundtale[evaluate]'")
 
 
-class NoTextError(EvaluationError):
-    """There is no text of people to compare with."""
-
-    code = "evaluation.no_text"
-    message = N_("There is no readable text in {path}: {cause}.")
-
-
 class TooLittleTextError(EvaluationError):
     """The text of people is too short for even a few passages."""
 

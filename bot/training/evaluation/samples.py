@@ -5,17 +5,16 @@ just before it.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.text.sentences import sentence_spans
 from bot.text.words import word_spans
-from bot.training.evaluation.errors import NoTextError
+from bot.training.data import clean, read_tales
+from bot.training.errors import NoTalesError
 
 _BEFORE_SENTENCES = 2
-_MANY_TALES = 5  # so many lines of so many words: each line is a tale
-_TALE_WORDS = 100
 _SPACES = re.compile(r"[^\S\n]+")
 _SOFT_BREAK = re.compile(r"(?<!\n)\n(?!\n)")
 _BREAKS = re.compile(r"\n{2,}")
@@ -62,32 +61,15 @@ class Sample:
     turns: tuple[Turn, ...] = ()
 
 
-def read_texts(paths: Iterable[Path]) -> dict[str, str]:
-    """Return the tales of .txt files and folders of them, by name.
-
-    A file of five lines or more of a hundred words each holds a tale in each line; any other is
-    one tale.
+def read_texts(paths: Sequence[Path]) -> dict[str, str]:
+    """Return the tales of files and folders by id, in the form in which all columns are compared.
 
     Raises:
-        NoTextError: there is none.
+        TrainingError: they cannot be read, or there are none.
     """
-    found: dict[str, str] = {}
-    for path in paths:
-        files = sorted(path.glob("**/*.txt")) if path.is_dir() else [path]
-        if not files:
-            raise NoTextError(path=path, cause="no .txt file")
-        for file in files:
-            try:
-                text = file.read_text("utf-8")
-            except OSError as error:
-                raise NoTextError(path=file, cause=error.strerror or str(error)) from error
-            except UnicodeDecodeError as error:
-                raise NoTextError(path=file, cause="not UTF-8") from error
-            tales = _tales(text)
-            if not tales:
-                raise NoTextError(path=file, cause="no words")
-            for number, tale in enumerate(tales, start=1):
-                found[file.stem if len(tales) == 1 else f"{file.stem} {number}"] = tale
+    found = {tale.id: normalise(tale.text) for tale in clean(read_tales(paths))}
+    if not found:
+        raise NoTalesError(paths=", ".join(map(str, paths)))
     return found
 
 
@@ -134,15 +116,6 @@ def by_source(samples: Sequence[Sample], values: Sequence[float | None]) -> dict
         if value is not None:
             kept.append(value)
     return found
-
-
-def _tales(text: str) -> list[str]:
-    lines = [line for line in text.split("\n") if line.strip()]
-    long = [line for line in lines if len(line.split()) >= _TALE_WORDS]
-    if len(long) >= _MANY_TALES and len(long) == len(lines):
-        return [normalise(line) for line in lines]
-    whole = normalise(text)
-    return [whole] if word_spans(whole) else []
 
 
 def _pieces_of(name: str, tale: str, words: int) -> list[Sample]:

@@ -19,7 +19,7 @@ class Wish:
         models: names, hub ids or folders.
         settings: further columns: settings that differ, "temperature=0.8,top_p=0.95".
         without: further columns: measures that are left out, by name.
-        human: people's texts: .txt files and folders.
+        human: people's texts: files and folders of tales.
         against: texts that must not be copied; people's where there are none.
         out: the report's folder.
         wants_mauve: whether MAUVE is measured too.
