@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -43,6 +44,8 @@ from bot.training.errors import (
     UnwritableError,
     WindowTooLongError,
 )
+from bot.training.evaluation.likeness import Features
+from bot.training.evaluation.snippet import write_greedily
 from bot.training.heldout import compare
 from bot.training.loop import NO_TIME, last_checkpoint
 from bot.training.packing import Rows
@@ -357,7 +360,7 @@ def adapter_folder(tmp_path_factory: pytest.TempPathFactory, base_folder: Path) 
         cache_dir=folder / "cache",
         threads=1,
     )
-    recipe = Recipe(window_tokens=64, epochs=0.5, validations=1, rank=2)
+    recipe = Recipe(window_tokens=64, learning_rate=5e-3, epochs=2.0, validations=1, rank=2)
     run_training(sources, folder / "thin", recipe, Notes(), WORDS, as_adapter=True)
     return folder / "thin"
 
@@ -389,6 +392,20 @@ def test_an_adapter_is_a_base_too_but_only_for_a_whole_model(
     full = replace(recipe, method=Method.FULL)
     with pytest.raises(NoAdapterError, match="all weights"):
         run_training(sources, tmp_path / "full", full, notes, WORDS, as_adapter=True)
+
+
+def test_an_adapter_is_evaluated_as_what_it_makes_of_its_base(
+    base_folder: Path, adapter_folder: Path
+) -> None:
+    samples = [
+        text
+        for folder in (base_folder, adapter_folder)
+        for text in write_greedily(folder, [], words=12)
+    ]
+    base, other = (Features(folder).of(["The wolf"]) for folder in (base_folder, adapter_folder))
+    assert len(samples) == 2
+    assert base.shape == other.shape
+    assert not np.array_equal(base, other)
 
 
 def test_an_adapter_that_is_cut_short_is_refused(tmp_path: Path, adapter_folder: Path) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoModel, AutoTokenizer
 
+from bot.engine.local.loader import read_weights
+from bot.engine.local.tokenizer import load_tokenizer
 from bot.training.evaluation.errors import NoMauveError
 
 _SEED = 25  # the library's own
@@ -38,9 +39,9 @@ class Features:
     """
 
     def __init__(self, path: Path) -> None:
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(str(path), local_files_only=True)
-        automatic: Any = AutoModel
-        self._model = automatic.from_pretrained(str(path), local_files_only=True).eval()
+        self._tokenizer: Any = load_tokenizer(path)
+        tokens = len(self._tokenizer)
+        self._model: Any = read_weights(path.name, path, torch.float32, "cpu", tokens=tokens)
 
     def of(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the vectors of texts, (n, hidden) float32."""
@@ -48,8 +49,8 @@ class Features:
         for text in texts:
             given = self._tokenizer(text, return_tensors="pt")
             with torch.inference_mode():
-                state = self._model(input_ids=given["input_ids"]).last_hidden_state
-            rows.append(state[0, -1].float().numpy())
+                found = self._model(input_ids=given["input_ids"], output_hidden_states=True)
+            rows.append(found.hidden_states[-1][0, -1].numpy())
         return np.stack(rows).astype(np.float32)
 
 

@@ -1,6 +1,7 @@
 """What the essay's snippet gives: plain transformers, greedy, no care taken.
 
-Invariant: nothing of this program is used; a text goes on until it has enough words.
+Invariant: nothing of this program has a hand in the writing; a text goes on until it has enough
+words.
 """
 
 from collections.abc import Sequence
@@ -8,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
-from transformers.utils import logging as transformers_logging
 
+from bot.engine.local.loader import read_weights
+from bot.engine.local.tokenizer import load_tokenizer
 from bot.training.evaluation.openings import Opening
 from bot.training.evaluation.samples import Sample, cut, normalise
 
@@ -26,11 +27,8 @@ def write_greedily(path: Path, chosen: Sequence[Opening], words: int) -> list[Sa
         chosen: the openings.
         words: to which the texts are cut; shorter ones are left out.
     """
-    library: Any = transformers_logging
-    library.disable_progress_bar()
-    automatic: Any = AutoModelForCausalLM
-    model = automatic.from_pretrained(str(path), local_files_only=True).eval()
-    tokenizer: Any = AutoTokenizer.from_pretrained(str(path), local_files_only=True)
+    tokenizer: Any = load_tokenizer(path)
+    model: Any = read_weights(path.name, path, torch.float32, "cpu", tokens=len(tokenizer))
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
