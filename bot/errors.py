@@ -246,3 +246,10 @@ class ConfigurationError(RoundtaleError):
 
     code = "configuration"
     message = N_("{setting}: {reason}")
+
+
+class ExtraMissingError(RoundtaleError):
+    """An optional library is needed and not installed."""
+
+    code = "extra_missing"
+    message = N_("{what} needs {library}; install it with: pip install 'roundtale[{extra}]'")

@@ -3,16 +3,16 @@
 Invariant: matplotlib is loaded only here, and draws without a screen.
 """
 
-import importlib.util
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bot.bench.errors import ChartUnwritableError, ExtraMissingError
+from bot.bench.errors import ChartUnwritableError
 from bot.bench.machine import Machine
 from bot.bench.plain import SNIPPET
 from bot.bench.results import ModelFigures, Results
+from bot.extras import require_libraries
 from bot.locales import N_, Words
 
 _WIDTH_IN, _ROW_IN, _DPI = 11.0, 4.4, 110
@@ -28,8 +28,7 @@ def require_chart(path: Path) -> None:
         ExtraMissingError: matplotlib is not installed.
         ChartUnwritableError: the folder is not there.
     """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise ExtraMissingError(what="--chart", library="matplotlib", extra="plots")
+    require_libraries(["matplotlib"], what="--chart", extra="plots")
     if not path.absolute().parent.is_dir():
         raise ChartUnwritableError(path=path, cause="no such folder")
 

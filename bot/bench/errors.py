@@ -10,13 +10,6 @@ class BenchError(RoundtaleError):
     code = "bench"
 
 
-class ExtraMissingError(BenchError):
-    """An optional library is asked for and not installed."""
-
-    code = "bench.extra_missing"
-    message = N_("{what} needs {library}; install it with: pip install 'roundtale[{extra}]'")
-
-
 class ChartUnwritableError(BenchError):
     """The chart's file cannot be written."""
 

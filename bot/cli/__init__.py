@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from bot import __version__
-from bot.cli import training
+from bot.cli import evaluation, training
 from bot.cli.common import ENV_FILE
 from bot.cli.common import console as _console
 from bot.cli.common import load_settings as _load
@@ -41,6 +41,7 @@ app.add_typer(model_app, name="model")
 app.add_typer(db_app, name="db")
 app.add_typer(training.data_app, name="data")
 app.command()(training.train)
+app.command()(evaluation.evaluate)
 
 
 def main() -> None:
@@ -241,92 +242,6 @@ def capacity(
         think_s=think,
         should_check=check,
         chart=chart,
-    )
-
-
-@app.command()
-def evaluate(
-    *,
-    human: Annotated[
-        list[Path],
-        typer.Option(
-            help="People's texts to compare with: files and folders of tales, as for train."
-        ),
-    ],
-    model: Annotated[
-        list[str] | None,
-        typer.Option(help="A name, a Hugging Face id or a folder; may be given several times."),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="One more column: NAME=VALUE as admins set it, several joined by commas."
-        ),
-    ] = None,
-    without: Annotated[
-        list[str] | None,
-        typer.Option(help="One more column: a measure that is left out, such as loops or drift."),
-    ] = None,
-    against: Annotated[
-        list[Path] | None,
-        typer.Option(help="Texts that must not be copied; people's where none is given."),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="The report's folder.")] = Path("evaluation"),
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Two minutes: few and short stories.")
-    ] = False,
-    seeds: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="Stories from each of 30 openings.")
-    ] = None,
-    turns: Annotated[
-        int | None,
-        typer.Option(min=1, max=50, help="Passages of the model in each story, at most."),
-    ] = None,
-    words: Annotated[
-        int | None, typer.Option(min=20, max=5000, help="To which each story is cut.")
-    ] = None,
-    mauve: Annotated[
-        bool, typer.Option("--mauve", help="MAUVE too, where mauve-text is installed.")
-    ] = False,
-    json_only: Annotated[
-        bool, typer.Option("--json-only", help="No tables, only the line of JSON.")
-    ] = False,
-) -> None:
-    """Measure how good stories are, beside people's and beside plain greedy text.
-
-    The last line is JSON; the folder gets report.html and report.json.
-    """
-    from dataclasses import replace  # noqa: PLC0415 -- only this command changes a plan
-
-    from bot.loading import shorten_waits  # noqa: PLC0415 -- loads pydantic
-
-    shorten_waits()
-    from bot.training.evaluation.plan import FULL, QUICK  # noqa: PLC0415 -- only this command's
-    from bot.training.evaluation.running import run_evaluation  # noqa: PLC0415 -- loads torch
-    from bot.training.evaluation.wishes import Wish  # noqa: PLC0415 -- only this command's
-
-    operator = _load()
-    plan = QUICK if quick else FULL
-    run_evaluation(
-        Wish(
-            models=model or [operator.model],
-            human=human,
-            settings=settings or (),
-            without=without or (),
-            against=against or (),
-            out=out,
-            wants_mauve=mauve,
-        ),
-        replace(
-            plan,
-            seeds=seeds or plan.seeds,
-            turns=turns or plan.turns,
-            words=words or plan.words,
-        ),
-        settings=operator,
-        words=Words(_locale()),
-        is_quick=quick,
-        json_only=json_only,
     )
 
 

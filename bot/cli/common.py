@@ -13,6 +13,7 @@ from bot.locales import Words
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress, TaskID
 
     from bot.settings import Settings
 
@@ -32,11 +33,11 @@ def load_settings(**overrides: object) -> "Settings":
     return Settings.load(ENV_FILE, **overrides)
 
 
-def console() -> "Console":
+def console(*, to_stderr: bool = False) -> "Console":
     """Return the console that people read."""
     from bot.terminal.render import make_console  # noqa: PLC0415 -- rich costs --help 0.1 s
 
-    return make_console()
+    return make_console(to_stderr=to_stderr)
 
 
 @contextmanager
@@ -46,3 +47,59 @@ def progress(words: Words) -> Iterator[Any]:
 
     with show_progress(words) as bars:
         yield bars
+
+
+class Bars:
+    """A bar for the stage under way, and lines that stay; lines alone where no bar can be drawn.
+
+    Args:
+        bars: rich's live display.
+        words: the language.
+    """
+
+    def __init__(self, bars: "Progress", words: Words) -> None:
+        self._bars = bars
+        self._words = words
+        self._stage: str | None = None
+        self._task: TaskID | None = None
+
+    def report(self, stage: str, done: int | None, total: int | None) -> None:
+        """Show that ``done`` of ``total`` are behind."""
+        if stage != self._stage:
+            self._stage = stage
+            if self._task is not None:
+                self._bars.remove_task(self._task)
+            if self._bars.disable:
+                self._bars.console.print(f"{self._words(stage)} …")
+            self._task = self._bars.add_task(self._words(stage), total=total)
+        if self._task is not None:
+            self._bars.update(self._task, completed=done or 0, total=total)
+
+    def say(self, message: str, **data: object) -> None:
+        """Print a line."""
+        self._bars.console.print(self._words(message, **data))
+
+
+@contextmanager
+def steps(words: Words) -> Iterator[Bars]:
+    """Show a bar for each stage of what takes long, on standard error."""
+    from rich.progress import (  # noqa: PLC0415 -- rich costs --help 0.1 s
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    shown_on = console(to_stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns,
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=shown_on,
+        transient=True,
+        disable=not shown_on.is_terminal or shown_on.is_dumb_terminal,
+    ) as bars:
+        yield Bars(bars, words)

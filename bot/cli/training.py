@@ -4,8 +4,6 @@ Invariant: torch is loaded only once the command line was found to be right.
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,8 +14,6 @@ from bot.cli import common
 from bot.locales import N_, Words
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
     from bot.training.card import Training
     from bot.training.search.report import Found
 
@@ -72,63 +68,6 @@ class Method(StrEnum):
 
     LORA = "lora"
     FULL = "full"
-
-
-class Bars:
-    """A bar for the stage under way, and lines that stay; lines alone where no bar can be drawn.
-
-    Args:
-        bars: rich's live display.
-        words: the language.
-    """
-
-    def __init__(self, bars: "Progress", words: Words) -> None:
-        self._bars = bars
-        self._words = words
-        self._stage: str | None = None
-        self._task: TaskID | None = None
-
-    def report(self, stage: str, done: int | None, total: int | None) -> None:
-        """Show that ``done`` of ``total`` are behind."""
-        if stage != self._stage:
-            self._stage = stage
-            if self._task is not None:
-                self._bars.remove_task(self._task)
-            if self._bars.disable:
-                self._bars.console.print(f"{self._words(stage)} …")
-            self._task = self._bars.add_task(self._words(stage), total=total)
-        if self._task is not None:
-            self._bars.update(self._task, completed=done or 0, total=total)
-
-    def say(self, message: str, **data: object) -> None:
-        """Print a line."""
-        self._bars.console.print(self._words(message, **data))
-
-
-@contextmanager
-def _steps(words: Words) -> Iterator[Bars]:
-    from rich.progress import (  # noqa: PLC0415 -- rich costs --help 0.1 s
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    from bot.terminal.render import make_console  # noqa: PLC0415 -- rich costs --help 0.1 s
-
-    console = make_console(to_stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(
-        *columns,
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal or console.is_dumb_terminal,
-    ) as bars:
-        yield Bars(bars, words)
 
 
 def train(  # noqa: PLR0917 -- one for each option
@@ -212,7 +151,7 @@ def train(  # noqa: PLR0917 -- one for each option
         seed=seed,
         time_limit_s=None if time_limit is None else time_limit * _MINUTE_S,
     )
-    with _steps(words) as bars:
+    with common.steps(words) as bars:
         if search:
             from bot.training.search.searching import Plan, run_search  # noqa: PLC0415 -- lazy
 

@@ -91,13 +91,6 @@ class NotOptedInError(TrainingError):
     )
 
 
-class ExtraMissingError(TrainingError):
-    """An optional library is needed and not installed."""
-
-    code = "training.extra_missing"
-    message = N_("{what} needs {library}; install it with: pip install 'roundtale[{extra}]'")
-
-
 class FetchError(TrainingError):
     """A package of tales could not be had."""
 

@@ -3,9 +3,7 @@
 Invariant: what is missing is said before a model is read.
 """
 
-import importlib.util
-
-from bot.training.errors import ExtraMissingError
+from bot import extras
 
 _TRAIN = ("accelerate", "datasketch", "matplotlib", "peft")
 _SEARCH = (*_TRAIN, "optuna")
@@ -17,6 +15,5 @@ def require_libraries(*, is_search: bool = False) -> None:
     Raises:
         ExtraMissingError: one is not.
     """
-    for name in _SEARCH if is_search else _TRAIN:
-        if importlib.util.find_spec(name) is None:
-            raise ExtraMissingError(what="roundtale train", library=name, extra="train")
+    names = _SEARCH if is_search else _TRAIN
+    extras.require_libraries(names, what="roundtale train", extra="train")

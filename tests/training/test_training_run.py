@@ -28,12 +28,12 @@ from bot.engine.local.store.errors import (
     NotAModelFolderError,
 )
 from bot.engine.local.store.folder import look
+from bot.errors import ExtraMissingError
 from bot.locales import Words
 from bot.training import base as base_module
 from bot.training import extras, timing
 from bot.training.errors import (
     DivergedError,
-    ExtraMissingError,
     NoAdapterError,
     NoEndTokenError,
     NoRoomError,

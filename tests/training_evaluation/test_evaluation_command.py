@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bot import cli
+from bot.cli import evaluation
 from bot.engine.types import GenerationRequest, PromptPart
 from bot.policy.settings import resolve
 from bot.text.passage import PassageMonitor
@@ -200,7 +201,7 @@ def test_every_option_and_measure_stands_in_the_documentation() -> None:
         for line in (root / "README.md").read_text("utf-8").splitlines()
         if line.startswith("| `roundtale evaluate` |")
     ]
-    for name in inspect.signature(cli.evaluate).parameters:
+    for name in inspect.signature(evaluation.evaluate).parameters:
         option = {"settings": "set"}.get(name, name).replace("_", "-")
         assert f"--{option}" in row
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from bot.training.data.tale import Tale
-from bot.training.errors import ExtraMissingError
+from bot.training.extras import require_libraries
 
 LIKENESS = 0.7
 """The share of common five-word shingles (Jaccard) from which two tales count as one."""
@@ -29,14 +29,11 @@ def deduplicate(tales: Iterable[Tale]) -> Iterator[Tale]:
     """Give each tale once: neither the same words nor nearly the same.
 
     Raises:
-        ExtraMissingError: datasketch is not installed.
+        ExtraMissingError: a library for training is not installed.
     """
-    try:
-        from datasketch import MinHash, MinHashLSH  # noqa: PLC0415 -- an extra
-    except ImportError as error:
-        raise ExtraMissingError(
-            what="roundtale train", library="datasketch", extra="train"
-        ) from error
+    require_libraries()
+    from datasketch import MinHash, MinHashLSH  # noqa: PLC0415 -- an extra
+
     index = MinHashLSH(threshold=LIKENESS, num_perm=_PERMUTATIONS)
     seen: set[str] = set()
     for number, tale in enumerate(tales):

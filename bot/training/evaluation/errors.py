@@ -10,13 +10,6 @@ class EvaluationError(RoundtaleError):
     code = "evaluation"
 
 
-class MissingExtraError(EvaluationError):
-    """A library of the extra is not installed."""
-
-    code = "evaluation.extra_missing"
-    message = N_("evaluate needs {library}; install it with: pip install 'roundtale[evaluate]'")
-
-
 class TooLittleTextError(EvaluationError):
     """The text of people is too short for even a few passages."""
 
@@ -45,13 +38,6 @@ class NothingWrittenError(EvaluationError):
 
     code = "evaluation.nothing_written"
     message = N_("No story has {words} words. Choose a smaller --words or more --turns.")
-
-
-class ReportUnwritableError(EvaluationError):
-    """The report's folder cannot be written to."""
-
-    code = "evaluation.report_unwritable"
-    message = N_("The report cannot be written to {path} ({cause}).")
 
 
 class NoMauveError(EvaluationError):

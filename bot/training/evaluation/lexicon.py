@@ -6,14 +6,11 @@ is one that neither the word list nor the reference texts know, taken as a whole
 words are no reference for itself.
 """
 
-import importlib.util
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
-
-from bot.training.evaluation.errors import MissingExtraError
 
 _WORD = re.compile(r"(?<![^\W\d_])[a-z]{3,}(?:['\u2019][a-z]+)?(?![^\W\d_])")
 _TAIL = re.compile(r"['\u2019][a-z]+\Z")
@@ -27,14 +24,9 @@ class Lexicon:
 
     Args:
         texts: the reference, by tale.
-
-    Raises:
-        MissingExtraError: the word list is not installed.
     """
 
     def __init__(self, texts: Mapping[str, str]) -> None:
-        if importlib.util.find_spec("spellchecker") is None:
-            raise MissingExtraError(library="pyspellchecker")
         self._by_tale = {name: frozenset(_found(text)) for name, text in texts.items()}
         self._tales_with = Counter(word for found in self._by_tale.values() for word in found)
 

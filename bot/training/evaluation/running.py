@@ -1,84 +1,82 @@
 """``roundtale evaluate``: write, measure, show.
 
 Invariant: standard output has the tables and, as its last line, all figures as one line of
-JSON; the report's folder has the page and the same JSON with the stories; progress goes to
-standard error.
+JSON; the report's folder has the page and the same JSON with the stories.
 """
 
-import importlib.util
 import json
 import sys
-import time
-from typing import TextIO
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 
+from bot.engine.local.store.cache import write_json
 from bot.locales import Words
 from bot.settings import Settings
-from bot.training.evaluation.errors import MissingExtraError, ReportUnwritableError
-from bot.training.evaluation.evaluating import evaluate
+from bot.training.errors import UnwritableError
+from bot.training.evaluation.evaluating import Report, evaluate
 from bot.training.evaluation.keeping import Kept
 from bot.training.evaluation.likeness import require_mauve
 from bot.training.evaluation.plan import Plan
 from bot.training.evaluation.report import goals_table, render, table
+from bot.training.evaluation.results import Results
 from bot.training.evaluation.wishes import Wish
 
+_PAGE = "report.html"
+_FIGURES = "report.json"
 _FILE_WIDTH = 200
 
 
-class Progress:
-    """One line that tells what is done: rewritten on a terminal, now and then a line elsewhere.
-
-    Args:
-        out: where it is written.
-    """
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-        self._is_terminal = out.isatty()
-        self._begun_s = time.monotonic()
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """Show how far something is."""
-        if not self._is_terminal and done not in {1, total} and done % max(1, total // 4):
-            return
-        passed_s = time.monotonic() - self._begun_s
-        start, end = ("\r\x1b[K", "") if self._is_terminal else ("", "\n")
-        self._out.write(f"{start}[{passed_s:4.0f} s] {what} {done}/{total}{end}")
-        self._out.flush()
-
-    def close(self) -> None:
-        """Leave the terminal with an empty line."""
-        if self._is_terminal:
-            self._out.write("\r\x1b[K")
-            self._out.flush()
-
-
 def run_evaluation(
-    wish: Wish, plan: Plan, *, settings: Settings, words: Words, is_quick: bool, json_only: bool
-) -> None:
-    """Evaluate, write the report and show the figures.
+    wish: Wish, plan: Plan, *, settings: Settings, words: Words, report: Report, is_quick: bool
+) -> Results:
+    """Evaluate and write the report.
 
     Raises:
         EvaluationError: it cannot be made.
+        TrainingError: people's texts cannot be read, or the report cannot be written.
         ModelUnavailableError: a model is not on this machine.
         EngineError: the engine failed.
     """
-    for library, package in (("jinja2", "jinja2"), ("matplotlib", "matplotlib")):
-        if importlib.util.find_spec(library) is None:
-            raise MissingExtraError(library=package)
     if wish.wants_mauve:
         require_mauve()
-    try:
+    with _writing(wish.out):
         wish.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ReportUnwritableError(path=wish.out, cause=error.strerror or str(error)) from error
-    progress = Progress(sys.stderr)
+    results = evaluate(wish, plan, settings=settings, report=report, is_quick=is_quick)
+    with _writing(wish.out):
+        _write(results, wish.out, words)
+    return results
+
+
+def show(results: Results, folder: Path, words: Words, *, json_only: bool) -> None:
+    """Print the tables and the line of JSON.
+
+    Args:
+        results: to show.
+        folder: where the report is.
+        words: the language.
+        json_only: no tables.
+    """
+    if not json_only:
+        console = Console(highlight=False)
+        if not console.is_terminal:
+            console.width = _FILE_WIDTH  # a file has no width of its own
+        console.print(table(results, words), "", goals_table(results, words), "")
+        console.print(str(folder / _PAGE))
+    sys.stdout.write(json.dumps(results.as_json()) + "\n")
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
     try:
-        results = evaluate(wish, plan, settings=settings, report=progress, is_quick=is_quick)
-    finally:
-        progress.close()
-    figures = results.as_json()
+        yield
+    except OSError as error:
+        raise UnwritableError(path=folder, cause=error.strerror or str(error)) from error
+
+
+def _write(results: Results, folder: Path, words: Words) -> None:
     stories = {
         column.name: [
             {"source": each.source, "seed": each.seed, "text": each.whole}
@@ -87,18 +85,6 @@ def run_evaluation(
         for column in results.every_column
         if column is not results.human
     }
-    try:
-        (wish.out / "report.html").write_text(render(results, words), "utf-8")
-        (wish.out / "report.json").write_text(
-            json.dumps(figures | {"stories": stories}, indent=1, ensure_ascii=False), "utf-8"
-        )
-        Kept(wish.out).forget()
-    except OSError as error:
-        raise ReportUnwritableError(path=wish.out, cause=error.strerror or str(error)) from error
-    if not json_only:
-        console = Console(highlight=False)
-        if not console.is_terminal:
-            console.width = _FILE_WIDTH  # a file has no width of its own
-        console.print(table(results, words), "", goals_table(results, words), "")
-        console.print(str(wish.out / "report.html"))
-    sys.stdout.write(json.dumps(figures) + "\n")
+    (folder / _PAGE).write_text(render(results, words), "utf-8")
+    write_json(folder / _FIGURES, results.as_json() | {"stories": stories})
+    Kept(folder).forget()
