@@ -77,6 +77,12 @@ def test_what_is_held_when_an_error_comes_is_told_first() -> None:
     assert loop.posted == [words(1, "a"), words(1, "b"), Event(1, error)]
 
 
+def test_several_events_of_one_request_stay_in_order() -> None:
+    loop = Loop()
+    loop.step(words(1, "a"), words(1, "b"), words(1, "c", retract=1))
+    assert loop.posted == [words(1, "a"), words(1, "b"), words(1, "c", retract=1)]
+
+
 def apply(text: str, chunk: Chunk) -> str:
     return text[: len(text) - chunk.retract] + chunk.text
 

@@ -58,16 +58,15 @@ class Delivery:
         """Take events, in their order."""
         for event in events:
             content = event.content
-            if isinstance(content, Chunk) and content.queue_place is None:
-                held = self._held.pop(event.id, None)
-                content = content if held is None else _joined(held, content)
-                if content.finish is None and event.id in self._begun:
-                    self._held[event.id] = content
+            if isinstance(content, Chunk) and content.queue_place is None and not content.finish:
+                if event.id in self._begun and not self._urgent:
+                    held = self._held.get(event.id)
+                    self._held[event.id] = content if held is None else _joined(held, content)
                     continue
                 self._begun.add(event.id)
-            if not isinstance(content, Chunk) or content.finish is not None:
+            else:
                 self._begun.discard(event.id)
-            self._urgent.append(Event(event.id, content))
+            self._urgent.append(event)
 
     def post_if_due(self) -> None:
         """Post what is held where something cannot wait, or it was held for long enough."""
@@ -85,7 +84,7 @@ class Delivery:
 
 
 def _joined(first: Chunk, second: Chunk) -> Chunk:
-    """Return the one change that two make, the second of which may be the last."""
+    """Return the one change that two make."""
     kept = max(0, len(first.text) - second.retract)
     return replace(
         second,
