@@ -106,7 +106,7 @@ class Load:
         serving_lag: of those ticks that came once only weights were left to read: the bot enters
             Discord then, and not before.
         channels: for each number of them.
-        disturbance: by a long prompt; None for a plan of one channel.
+        disturbance: by a long prompt; None for a plan of one channel, or streams that were over.
         memory: of the process.
         above_mib: what the engine takes beside libraries, weights, keys and values.
     """
@@ -237,10 +237,13 @@ async def _write_story(
 
 async def measure_disturbance(
     backend: Backend, bench_model: BenchModel, plan: Plan, readers: int
-) -> Disturbance:
-    """Let streams run, put a long prompt between them, and return the gaps that they see."""
+) -> Disturbance | None:
+    """Let streams run, put a long prompt between them, and return the gaps that they see.
+
+    None where they were over too soon to see any.
+    """
     # Long enough to outlast the prefill; what is too much is cancelled.
-    room = plan.window_tokens - _READER_CONTEXT_TOKENS
+    room = backend.info.window_tokens - _READER_CONTEXT_TOKENS
     under_way = [Written(time.monotonic()) for _ in range(readers)]
     tasks = [
         asyncio.create_task(
@@ -290,6 +293,8 @@ async def measure_disturbance(
         for each in under_way
         for gap in gaps_within(each.arrivals_s, newcomer.submitted_s, until_s)
     ]
+    if not gaps:
+        return None
     return Disturbance(
         readers=readers,
         prompt_tokens=plan.longest_context,

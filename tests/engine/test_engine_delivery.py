@@ -1,7 +1,5 @@
 """Events on their way to the loop: what is held back, and that nothing is lost by it."""
 
-from collections.abc import Sequence
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,78 +7,43 @@ from bot.engine.local.delivery import Delivery, Event
 from bot.engine.types import Chunk, FinishReason
 from bot.errors import EngineStoppedError
 
-HOLD_S = 0.04
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 100.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-class Loop:
-    def __init__(self) -> None:
-        self.clock = Clock()
-        self.posted: list[Event] = []
-        self.wakings = 0
-        self.delivery = Delivery(self.hear, self.clock, HOLD_S)
-
-    def hear(self, events: Sequence[Event]) -> None:
-        self.wakings += 1
-        self.posted += events
-
-    def step(self, *events: Event) -> None:
-        self.delivery.add(events)
-        self.delivery.post_if_due()
-
 
 def words(job_id: int, text: str, retract: int = 0) -> Event:
     return Event(job_id, Chunk(text=text, retract=retract))
 
 
-def test_first_words_come_at_once_and_further_ones_together() -> None:
-    loop = Loop()
-    loop.step(words(1, "Once"))
-    assert loop.posted == [words(1, "Once")]
+def test_first_words_wake_the_loop_and_further_ones_wait_until_it_looks() -> None:
+    delivery = Delivery()
+    assert delivery.add([words(1, "Once")])
+    assert delivery.take() == [words(1, "Once")]
     for word in (" upon", " a", " time"):
-        loop.clock.now_s += HOLD_S / 4
-        loop.step(words(1, word))
-    assert loop.wakings == 1
-    loop.clock.now_s += HOLD_S / 4
-    loop.step(words(1, " there"))
-    assert loop.posted[1:] == [words(1, " upon a time there")]
-    # Another's first words do not wait for these.
-    loop.step(words(1, " was"))
-    loop.step(words(2, "It"))
-    assert set(loop.posted[2:]) == {words(1, " was"), words(2, "It")}
+        assert not delivery.add([words(1, word)])
+    assert delivery.is_open
+    assert delivery.take() == [words(1, " upon a time")]
+    # Another's first words bring what waits along.
+    assert not delivery.add([words(1, " there")])
+    assert delivery.add([words(2, "It")])
+    assert not delivery.add([words(2, " was")])  # it is on its way already
+    assert delivery.take() == [words(1, " there"), words(2, "It"), words(2, " was")]
+    assert delivery.take() == []
 
 
-def test_places_errors_and_ends_are_not_held_back() -> None:
-    loop = Loop()
+def test_places_errors_and_ends_wake_the_loop() -> None:
     for content in (Chunk(queue_place=2), EngineStoppedError(), Chunk(finish=FinishReason.LENGTH)):
-        loop.step(words(1, "a"))
-        loop.step(words(1, "b"))
-        wakings = loop.wakings
-        loop.step(Event(1, content))
-        assert loop.wakings == wakings + 1
-        assert loop.delivery.is_empty
-
-
-def test_what_is_held_when_an_error_comes_is_told_first() -> None:
-    loop = Loop()
-    error = EngineStoppedError()
-    loop.step(words(1, "a"))
-    loop.step(words(1, "b"))
-    loop.step(Event(1, error))
-    assert loop.posted == [words(1, "a"), words(1, "b"), Event(1, error)]
+        delivery = Delivery()
+        delivery.add([words(1, "a")])
+        delivery.take()
+        assert not delivery.add([words(1, "b")])
+        assert delivery.add([Event(1, content)])
+        assert delivery.take() == [words(1, "b"), Event(1, content)]
+        assert not delivery.is_open
 
 
 def test_several_events_of_one_request_stay_in_order() -> None:
-    loop = Loop()
-    loop.step(words(1, "a"), words(1, "b"), words(1, "c", retract=1))
-    assert loop.posted == [words(1, "a"), words(1, "b"), words(1, "c", retract=1)]
+    delivery = Delivery()
+    events = [words(1, "a"), words(1, "b"), words(1, "c", retract=1)]
+    assert delivery.add(events)
+    assert delivery.take() == events
 
 
 def apply(text: str, chunk: Chunk) -> str:
@@ -95,19 +58,21 @@ def apply(text: str, chunk: Chunk) -> str:
 def test_the_text_that_is_told_is_the_text_that_was_written(
     changes: list[tuple[int, int, str, bool]],
 ) -> None:
-    loop = Loop()
+    delivery = Delivery()
+    posted: list[Event] = []
     written = dict.fromkeys((1, 2, 3), "")
-    for job_id, retract, text, waits in changes:
+    for job_id, retract, text, looks in changes:
         chunk = Chunk(text=text, retract=min(retract, len(written[job_id])))
         written[job_id] = apply(written[job_id], chunk)
-        loop.clock.now_s += HOLD_S if waits else 0.0
-        loop.step(Event(job_id, chunk))
+        if delivery.add([Event(job_id, chunk)]) or looks:
+            posted += delivery.take()
     last = [Event(job_id, Chunk(text="!", finish=FinishReason.LENGTH)) for job_id in written]
-    loop.step(*last)
+    assert delivery.add(last)
+    posted += delivery.take()
     told = dict.fromkeys(written, "")
-    for event in loop.posted:
+    for event in posted:
         assert isinstance(event.content, Chunk)
         assert event.content.retract <= len(told[event.id])
         told[event.id] = apply(told[event.id], event.content)
     assert told == {job_id: text + "!" for job_id, text in written.items()}
-    assert loop.delivery.is_empty
+    assert not delivery.is_open

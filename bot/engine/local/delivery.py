@@ -4,18 +4,17 @@ A step takes some ten milliseconds. To wake the loop at each of them takes a pro
 interpreter's lock from the next; nobody sees the difference between 25 and 60 changes a second.
 
 Invariants:
-    - A request's first words, its end, its place in the queue and errors are never held back.
+    - A request's first words, its end, its place in the queue and errors wake the loop at once;
+      further words wait until it looks.
     - Applying what is told gives what applying the events would have given, in their order.
 """
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from bot.engine.types import Chunk, Score
 from bot.errors import EngineError
-
-HOLD_S: Final = 0.04
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,60 +26,45 @@ class Event:
 
 
 class Delivery:
-    """Gather events and post them.
+    """Hold events between the thread that adds them and the loop that takes them."""
 
-    Args:
-        post: takes them to the loop.
-        clock: seconds, never going back.
-        hold_s: for how long further words may be held back.
-    """
-
-    def __init__(
-        self,
-        post: Callable[[Sequence[Event]], None],
-        clock: Callable[[], float],
-        hold_s: float = HOLD_S,
-    ) -> None:
-        self._post = post
-        self._clock = clock
-        self._hold_s = hold_s
-        self._posted_at_s = -hold_s
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._held: dict[int, Chunk] = {}  # by request
         self._urgent: list[Event] = []
-        self._begun: set[int] = set()  # requests whose first words were posted
+        self._begun: set[int] = set()  # requests that have words, and have not ended
 
     @property
-    def is_empty(self) -> bool:
-        """Whether nothing is held."""
-        return not self._held and not self._urgent
+    def is_open(self) -> bool:
+        """Whether further words may come that nobody is woken for."""
+        return bool(self._begun)
 
-    def add(self, events: Sequence[Event]) -> None:
-        """Take events, in their order."""
-        for event in events:
-            content = event.content
-            if isinstance(content, Chunk) and content.queue_place is None and not content.finish:
-                if event.id in self._begun and not self._urgent:
-                    held = self._held.get(event.id)
-                    self._held[event.id] = content if held is None else _joined(held, content)
-                    continue
-                self._begun.add(event.id)
-            else:
-                self._begun.discard(event.id)
-            self._urgent.append(event)
+    def add(self, events: Sequence[Event]) -> bool:
+        """Take events, in their order; return whether the loop must be woken for them."""
+        with self._lock:
+            is_first = not self._urgent
+            for event in events:
+                self._add(event)
+            return is_first and bool(self._urgent)
 
-    def post_if_due(self) -> None:
-        """Post what is held where something cannot wait, or it was held for long enough."""
-        if self._urgent or self._clock() - self._posted_at_s >= self._hold_s:
-            self.post()
+    def _add(self, event: Event) -> None:
+        content = event.content
+        if isinstance(content, Chunk) and content.queue_place is None and not content.finish:
+            if event.id in self._begun and not self._urgent:
+                held = self._held.get(event.id)
+                self._held[event.id] = content if held is None else _joined(held, content)
+                return
+            self._begun.add(event.id)
+        else:
+            self._begun.discard(event.id)
+        self._urgent.append(event)
 
-    def post(self) -> None:
-        """Post what is held, if anything is."""
-        if self.is_empty:
-            return
-        events = [Event(job_id, chunk) for job_id, chunk in self._held.items()] + self._urgent
-        self._held, self._urgent = {}, []
-        self._posted_at_s = self._clock()
-        self._post(events)
+    def take(self) -> list[Event]:
+        """Return all that is held."""
+        with self._lock:
+            events = [Event(job_id, chunk) for job_id, chunk in self._held.items()] + self._urgent
+            self._held, self._urgent = {}, []
+            return events
 
 
 def _joined(first: Chunk, second: Chunk) -> Chunk:

@@ -10,12 +10,11 @@ Invariants:
 import asyncio
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from queue import Empty, SimpleQueue
-from typing import Protocol
+from typing import Final, Protocol
 
 from bot.engine.local.delivery import Delivery, Event
 from bot.engine.local.generation import Job
@@ -23,6 +22,9 @@ from bot.engine.local.scoring import ScoreJob
 from bot.errors import EngineStoppedError
 
 log = logging.getLogger(__name__)
+
+LOOK_EVERY_S: Final = 0.04
+"""How long the loop lets further words of a request gather."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ class EngineThread:
         self._commands: SimpleQueue[Job | ScoreJob | _Cancel | _Close] = SimpleQueue()
         self._is_running = True
         self._load = Load()
+        self._delivery = Delivery()
+        self._timer: asyncio.TimerHandle | None = None
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._ended = asyncio.Event()
         # A daemon, so that a load that hangs cannot keep the program from ending.
@@ -162,31 +166,40 @@ class EngineThread:
             self._load = Load(last_error=type(error).__name__)
 
     def _serve(self, core: Core) -> None:
-        delivery = Delivery(lambda events: self._post(self._deliver, events), time.monotonic)
-        while self._hear(core, delivery):
+        while True:
+            events: list[Event] = []
+            if not self._hear(core, events):
+                return
             if core.has_work:
-                delivery.add(core.step())
+                events += core.step()
             self._load = core.load
-            if core.has_work:
-                delivery.post_if_due()
-            else:
-                delivery.post()
-        delivery.post()
+            if self._delivery.add(events):
+                self._post(self._tell)
 
-    def _hear(self, core: Core, delivery: Delivery) -> bool:
+    def _hear(self, core: Core, events: list[Event]) -> bool:
         """Carry out the commands that have come; idle, sleep until one does. False to end."""
         while True:
             try:
-                command = self._commands.get(block=not core.has_work and delivery.is_empty)
+                command = self._commands.get(block=not core.has_work and not events)
             except Empty:
                 return True
             if isinstance(command, Job | ScoreJob):
-                delivery.post()  # a prompt's steps are long ones
-                delivery.add(core.submit(command))
+                events += core.submit(command)
             elif isinstance(command, _Cancel):
-                delivery.add(core.cancel(command.id))
+                events += core.cancel(command.id)
             else:
                 return False
+
+    def _tell(self) -> None:
+        """Tell what there is, and look again soon for words that nobody is woken for."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        events = self._delivery.take()
+        if events:
+            self._deliver(events)
+        if self._delivery.is_open and not self._ended.is_set():
+            self._timer = self._loop.call_later(LOOK_EVERY_S, self._tell)
 
     def _post(self, call: Callable[..., None], *arguments: object) -> None:
         try:
@@ -205,4 +218,5 @@ class EngineThread:
 
     def _end(self) -> None:
         self._ended.set()
+        self._tell()
         self._on_end()
