@@ -12,10 +12,10 @@ from bot.engine.local import backend as backend_module
 from bot.engine.local import loader
 from bot.engine.local.backend import LocalBackend
 from bot.engine.local.core import EngineCore
-from bot.engine.local.delivery import Event
 from bot.engine.local.errors import EmptyTextToScoreError
 from bot.engine.local.loader import LoadedModel, load_model
 from bot.engine.local.tokenizer import load_tokenizer
+from bot.engine.local.worker import Event
 from bot.engine.types import Action, FinishReason, PromptPart, PromptStyle, ScoreRequest, Verdict
 from bot.errors import (
     EngineStoppedError,
@@ -60,10 +60,7 @@ async def test_it_streams_while_it_writes_and_tells_the_ids_at_the_end(
     backend: LocalBackend,
 ) -> None:
     reading = await read(backend, ask(max_tokens=12))
-    first, *others = reading.chunks
-    assert first.text
-    assert others
-    assert len(first.text.split()) == 1  # the first word comes at once
+    assert len(reading.chunks) > 6
     assert reading.finish is FinishReason.LENGTH
     assert len(reading.token_ids) == 12
     assert all(not chunk.token_ids for chunk in reading.chunks[:-1])

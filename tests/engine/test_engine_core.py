@@ -11,7 +11,6 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from bot.engine.local.core import EngineCore
-from bot.engine.local.delivery import Event
 from bot.engine.local.errors import TooSlowError
 from bot.engine.local.generation import Job
 from bot.engine.local.kv_cache import CacheUse
@@ -21,6 +20,7 @@ from bot.engine.local.runner import Row, StepModel
 from bot.engine.local.scheduler import CHUNK_TOKENS
 from bot.engine.local.scoring import ScoreJob
 from bot.engine.local.serial import SerialModel
+from bot.engine.local.worker import Event
 from bot.engine.types import (
     Action,
     Chunk,

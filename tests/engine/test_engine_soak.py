@@ -6,9 +6,9 @@ from itertools import count
 import psutil
 
 from bot.engine.local.core import EngineCore
-from bot.engine.local.delivery import Event
 from bot.engine.local.generation import Job
 from bot.engine.local.loader import LoadedModel
+from bot.engine.local.worker import Event
 from bot.engine.types import Chunk, FinishReason, GenerationRequest, PromptPart
 from bot.errors import EngineError, QueueFullError
 

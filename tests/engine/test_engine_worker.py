@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from bot.engine.local.delivery import Event
 from bot.engine.local.generation import Job
 from bot.engine.local.scoring import ScoreJob
-from bot.engine.local.worker import EngineThread, Load
+from bot.engine.local.worker import EngineThread, Event, Load
 from bot.engine.types import Chunk
 from bot.errors import EngineStoppedError, ModelUnavailableError
 from tests.engine.engine_reading import ask

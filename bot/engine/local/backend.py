@@ -21,14 +21,13 @@ from transformers import PreTrainedTokenizerBase
 
 from bot.engine.backend import Backend
 from bot.engine.local.core import EngineCore
-from bot.engine.local.delivery import Event
 from bot.engine.local.errors import ChatTemplateError, EmptyTextToScoreError
 from bot.engine.local.generation import Job
 from bot.engine.local.loader import LoadedModel, load_model
 from bot.engine.local.packed.precision import Device, Precision
 from bot.engine.local.scoring import ScoreJob
 from bot.engine.local.tokenizer import PromptEncoder, load_tokenizer
-from bot.engine.local.worker import EngineThread
+from bot.engine.local.worker import EngineThread, Event
 from bot.engine.types import (
     Chunk,
     GenerationRequest,

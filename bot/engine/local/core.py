@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import torch
 
-from bot.engine.local.delivery import Event
 from bot.engine.local.errors import MonitorFailedError, TooSlowError
 from bot.engine.local.generation import Generation, Job, Next
 from bot.engine.local.kv_cache import common_prefix
@@ -27,7 +26,7 @@ from bot.engine.local.scheduler import CHUNK_TOKENS, Scheduler
 from bot.engine.local.scoring import ScoreJob, Scoring
 from bot.engine.local.threads import ThreadGovernor
 from bot.engine.local.tokenizer import decode
-from bot.engine.local.worker import Load
+from bot.engine.local.worker import Event, Load
 from bot.engine.types import Chunk, FinishReason
 from bot.errors import EngineError, QueueFullError
 

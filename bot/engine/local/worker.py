@@ -14,17 +14,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from queue import Empty, SimpleQueue
-from typing import Final, Protocol
+from typing import Protocol
 
-from bot.engine.local.delivery import Delivery, Event
 from bot.engine.local.generation import Job
 from bot.engine.local.scoring import ScoreJob
-from bot.errors import EngineStoppedError
+from bot.engine.types import Chunk, Score
+from bot.errors import EngineError, EngineStoppedError
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_S: Final = 0.04
-"""How long the loop lets further words of a request gather."""
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that the caller of a request must hear."""
+
+    id: int
+    content: Chunk | Score | EngineError
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +99,6 @@ class EngineThread:
         self._commands: SimpleQueue[Job | ScoreJob | _Cancel | _Close] = SimpleQueue()
         self._is_running = True
         self._load = Load()
-        self._delivery = Delivery()
-        self._timer: asyncio.TimerHandle | None = None
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._ended = asyncio.Event()
         # A daemon, so that a load that hangs cannot keep the program from ending.
@@ -173,8 +176,8 @@ class EngineThread:
             if core.has_work:
                 events += core.step()
             self._load = core.load
-            if self._delivery.add(events):
-                self._post(self._tell)
+            if events:
+                self._post(self._deliver, events)
 
     def _hear(self, core: Core, events: list[Event]) -> bool:
         """Carry out the commands that have come; idle, sleep until one does. False to end."""
@@ -189,17 +192,6 @@ class EngineThread:
                 events += core.cancel(command.id)
             else:
                 return False
-
-    def _tell(self) -> None:
-        """Tell what there is, and look again soon for words that nobody is woken for."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        events = self._delivery.take()
-        if events:
-            self._deliver(events)
-        if self._delivery.is_open and not self._ended.is_set():
-            self._timer = self._loop.call_later(LOOK_EVERY_S, self._tell)
 
     def _post(self, call: Callable[..., None], *arguments: object) -> None:
         try:
@@ -218,5 +210,4 @@ class EngineThread:
 
     def _end(self) -> None:
         self._ended.set()
-        self._tell()
         self._on_end()
