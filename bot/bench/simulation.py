@@ -254,7 +254,7 @@ class Simulation:
             self._scheduler.extend(channel.number)
             return
         self._scheduler.remove(channel.number)
-        self._store.give_back(self._slots.pop(channel.number))
+        self._store.give_back(self._slots.pop(channel.number), channel.prompt_tokens)
         channel.story.add(channel.text[channel.prompt_tokens :])
         self._outcome.seen.append(
             Seen(

@@ -83,7 +83,7 @@ def test_more_channels_wait_longer_and_the_limits_say_from_where_on() -> None:
     soon, late = scenario.limits.first
     assert 0 < soon < late < 32
     # Where the asymptotes cross, waiting has begun and is not yet long.
-    assert scenario.limits.first[0] / 2 < scenario.knee(2.0) < 2 * scenario.limits.first[0]
+    assert soon / 2.5 < scenario.knee(2.0) < 2 * soon
 
 
 def test_other_settings_are_simulated_beside_the_own_ones() -> None:

@@ -79,7 +79,7 @@ def test_a_run_shows_tables_and_ends_with_json(
         assert agreement[way] == {"way": way, "tokens": 1.0, "texts": 1.0, "compared": 3}
     going_on = [row for row in figures["first_token"] if row["way"] == "Roundtale fp32"][-1]
     assert (going_on["prompt"], going_on["cached"]) == (10, 50)
-    assert going_on["from_cache"] >= 48
+    assert going_on["from_cache"] == 32  # whole chunks of the 50
     assert_steps(found["step_times"]["tiny"]["fp32"])
     assert_load(figures["load"])
     assert {goal["verdict"] for goal in found["goals"]} <= {

@@ -63,10 +63,10 @@ def test_one_channel_takes_exactly_what_its_steps_take() -> None:
     assert opening.first_s == pytest.approx(2 * 0.01 + 110 * 0.002)
     assert opening.whole_s - opening.first_s == pytest.approx(4 * 0.011 + 450e-6)
     assert (opening.prompt_tokens, opening.cached_tokens) == (110, 0)
-    # The last token of a passage was not computed yet, and ten came to it.
-    assert (second.prompt_tokens, second.cached_tokens) == (125, 114)
-    assert second.first_s == pytest.approx(0.01 + 11 * 0.002)
-    assert (third.prompt_tokens, third.cached_tokens) == (140, 129)
+    # Three whole chunks were kept of the prompt; the rest, the passage and ten new ones came to them.
+    assert (second.prompt_tokens, second.cached_tokens) == (125, 96)
+    assert second.first_s == pytest.approx(0.01 + 29 * 0.002)
+    assert (third.prompt_tokens, third.cached_tokens) == (140, 96)
     assert third.tokens_s == pytest.approx(4 / (4 * 0.011 + (141 + 142 + 143 + 144) * 1e-6))
     busy_s = sum(each.whole_s for each in outcome.seen)
     assert outcome.busy_s == pytest.approx(busy_s)
@@ -80,7 +80,7 @@ def test_a_saturated_engine_writes_as_many_tokens_as_its_steps_have_room_for() -
     assert outcome.busy_s == pytest.approx(outcome.seconds)
     tokens_s = sum(each.tokens for each in outcome.seen) / outcome.seconds
     # Every step writes for four: it costs as much as four decodes, or one less beside a prompt.
-    assert tokens_s * 1.01 >= 4 / (0.01 + 4 * 0.002)
+    assert tokens_s * 1.02 >= 4 / (0.01 + 4 * 0.002)
     assert tokens_s <= 4 / (0.01 + 3 * 0.002)
     # Little: channels = throughput * (response + thought).
     waits = [each.whole_s for each in outcome.seen]
@@ -132,10 +132,10 @@ def test_stories_that_find_no_room_are_computed_anew() -> None:
 
 
 def test_a_story_that_was_cut_keeps_its_front_in_the_cache() -> None:
-    workload = replace(FIXED, limit_tokens=120)
-    outcome = simulate(1, 12, workload=workload)
-    assert {each.cached_tokens for each in outcome.seen[2:]} >= {10}
-    assert max(each.prompt_tokens for each in outcome.seen) <= 120
+    workload = replace(FIXED, limit_tokens=200, pinned_tokens=40)
+    outcome = simulate(1, 24, workload=workload)
+    assert {each.cached_tokens for each in outcome.seen[2:]} >= {32}
+    assert max(each.prompt_tokens for each in outcome.seen) <= 200
 
 
 def test_whoever_finds_the_queue_full_thinks_again() -> None:

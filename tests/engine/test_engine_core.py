@@ -174,18 +174,31 @@ def test_cached_and_uncached_write_the_same(kind: Kind) -> None:
         assert cached.token_ids == fresh.token_ids == uncached.token_ids
         story += cached.text + " Then"
     if kind.loaded.model.cache_use is CacheUse.CROPPED:
-        assert cached.usage.cached_tokens > 100
+        assert cached.usage.cached_tokens >= 96
         assert cached.usage.cached_tokens < cached.usage.prompt_tokens
     else:
         assert cached.usage.cached_tokens == 0
     assert fresh.usage.cached_tokens == 0
 
 
-def test_a_retry_computes_nothing_but_its_last_prompt_token_again(loaded: LoadedModel) -> None:
+def test_a_text_does_not_depend_on_what_its_story_has_in_memory(loaded: LoadedModel) -> None:
+    kept = Desk(loaded)
+    story = LONG
+    for turn in range(6):
+        asked: dict[str, Any] = {"prompt": story, "seed": turn, "max_tokens": 40}
+        cached = kept.write(**asked, cache_key="story")
+        # As after a restart, or where others needed the room.
+        assert Desk(loaded).write(**asked, cache_key="story").token_ids == cached.token_ids
+        assert bool(turn) is bool(cached.usage.cached_tokens)
+        story += cached.text + " Then"
+
+
+def test_a_retry_computes_the_last_part_of_its_prompt_again(loaded: LoadedModel) -> None:
     desk = Desk(loaded)
     first = desk.write(prompt=LONG, seed=1, max_tokens=8, cache_key="story")
     again = desk.write(prompt=LONG, seed=2, max_tokens=8, cache_key="story")
-    assert again.usage.cached_tokens == again.usage.prompt_tokens - 1
+    prompt_tokens = again.usage.prompt_tokens
+    assert again.usage.cached_tokens == (prompt_tokens - 1) // CHUNK_TOKENS * CHUNK_TOKENS
     assert first.text != again.text
 
 

@@ -25,8 +25,12 @@ class FakeCache:
 Kept = Slot[FakeCache]
 
 
-def make(limit_bytes: int = 1 << 20, *, is_reusable: bool = True) -> SlotStore[FakeCache]:
-    return SlotStore(FakeCache, limit_bytes=limit_bytes, is_reusable=is_reusable)
+def make(
+    limit_bytes: int = 1 << 20, *, is_reusable: bool = True, chunk_tokens: int = 1
+) -> SlotStore[FakeCache]:
+    return SlotStore(
+        FakeCache, limit_bytes=limit_bytes, is_reusable=is_reusable, chunk_tokens=chunk_tokens
+    )
 
 
 def fill(slot: Kept, tokens: Sequence[int]) -> Kept:
@@ -37,7 +41,7 @@ def fill(slot: Kept, tokens: Sequence[int]) -> Kept:
 
 def keep(store: SlotStore[FakeCache], key: str, tokens: Sequence[int]) -> Kept:
     slot = fill(store.take(key, [*tokens, 0]), tokens)
-    store.give_back(slot)
+    store.give_back(slot, len(tokens))
     return slot
 
 
@@ -62,6 +66,18 @@ def test_the_last_token_is_always_left_to_compute() -> None:
     assert store.take("story", [1, 2, 3]).tokens == [1, 2]
 
 
+def test_whole_chunks_of_the_prompt_are_kept_and_lent() -> None:
+    store = make(chunk_tokens=4)
+    prompt = list(range(10))
+    slot = fill(store.take("story", prompt), [*prompt, 10, 11, 12])
+    store.give_back(slot, len(prompt))  # three tokens were written after it
+    assert slot.tokens == prompt[:8]
+    assert slot.cache.length == 8
+    assert store.take("story", prompt[:8]).tokens == prompt[:4]  # the last is left to compute
+    store.give_back(fill(store.take("short", [1, 2]), [1, 2, 3, 4, 5]), 2)
+    assert store.idle == 0
+
+
 def test_a_text_that_shares_nothing_gets_an_empty_slot() -> None:
     store = make()
     kept = keep(store, "story", [1, 2])
@@ -77,8 +93,8 @@ def test_a_slot_in_use_is_not_shared() -> None:
     second = store.take("story", [1, 2, 3, 4])
     assert second is not first
     assert second.tokens == []
-    store.give_back(fill(second, [1, 2, 3, 4]))
-    store.give_back(fill(first, [1, 2, 3, 5]))
+    store.give_back(fill(second, [1, 2, 3, 4]), 4)
+    store.give_back(fill(first, [1, 2, 3, 5]), 4)
     assert store.idle == 1
     assert store.take("story", [1, 2, 3, 5, 6]) is first
 
@@ -103,8 +119,8 @@ def test_slots_in_use_count_towards_the_limit() -> None:
 
 def test_nothing_is_kept_without_a_key_a_use_or_tokens() -> None:
     store = make()
-    store.give_back(fill(store.take(None, [1, 2]), [1]))
-    store.give_back(store.take("empty", [1, 2]))
+    store.give_back(fill(store.take(None, [1, 2]), [1]), 1)
+    store.give_back(store.take("empty", [1, 2]), 2)
     store.drop(fill(store.take("failed", [1, 2]), [1]))
     assert store.idle == 0
     rigid = make(is_reusable=False)

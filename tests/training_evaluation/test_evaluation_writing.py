@@ -36,7 +36,6 @@ class Recited(Backend):
     def __init__(self, chunks: Sequence[Chunk]) -> None:
         self._chunks = chunks
         self.seeds: list[int] = []
-        self.cache_keys: set[str | None] = set()
         self.is_closed = False
 
     @property
@@ -45,7 +44,6 @@ class Recited(Backend):
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         self.seeds.append(request.seed)
-        self.cache_keys.add(request.cache_key)
         for chunk in self._chunks:
             yield chunk
 
@@ -64,7 +62,7 @@ class Recited(Backend):
 
 async def write(backend: WatchedBackend, place: str, seed: int = 0) -> str:
     text = ""
-    asked = GenerationRequest(prompt=[PromptPart("Once")], owner=place, seed=seed, cache_key=place)
+    asked = GenerationRequest(prompt=[PromptPart("Once")], owner=place, seed=seed)
     async for chunk in backend.stream(asked):
         text = text[: len(text) - chunk.retract] + chunk.text
     return text
@@ -95,7 +93,6 @@ async def test_a_seed_follows_from_place_turn_and_attempt() -> None:
     assert first == again
     assert len({first, *others}) == 4
     assert all(0 <= seed < 2**63 for seed in recited.seeds)
-    assert recited.cache_keys == {None}  # what others write must not matter
 
 
 async def test_the_engine_stays_open_for_the_next_column() -> None:

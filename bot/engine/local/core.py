@@ -308,8 +308,11 @@ class EngineCore:
 
     def _forget(self, job_id: int, *, keeps: bool) -> None:
         self._scheduler.remove(job_id)
-        self._runner.close(job_id, keeps=keeps)
-        del self._running[job_id]
+        running = self._running.pop(job_id)
+        # All of a text that is scored is computed as a prompt is.
+        is_prompt = isinstance(running.work, Scoring)
+        length = len(running.text) if is_prompt else running.prompt_length
+        self._runner.close(job_id, keeps=length if keeps else 0)
 
     def _decode(self, ids: Sequence[int]) -> str:
         return decode(self._loaded.tokenizer, ids)

@@ -5,6 +5,9 @@ Invariants:
     - ``slot.tokens`` are exactly the tokens whose keys and values the cache holds.
     - Slots that nobody holds are dropped, the least recently used first, while all
       together exceed the limit.
+    - What is kept is bit for bit what would be computed anew: whole chunks of prompts. Keys that
+      were computed one by one while a text was written, or in a chunk's part, are rounded
+      otherwise, and a text would depend on what its story happens to find here.
 """
 
 from collections import OrderedDict
@@ -12,6 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Generic, Protocol, Self, TypeVar
+
+from bot.engine.local.scheduler import CHUNK_TOKENS
 
 
 class CacheUse(Enum):
@@ -82,12 +87,21 @@ class SlotStore(Generic[C]):
         make: gives an empty cache.
         limit_bytes: for all slots together, those in use included.
         is_reusable: whether this model's caches can be cropped; if not, none is kept.
+        chunk_tokens: see ``Scheduler``.
     """
 
-    def __init__(self, make: Callable[[], C], *, limit_bytes: int, is_reusable: bool) -> None:
+    def __init__(
+        self,
+        make: Callable[[], C],
+        *,
+        limit_bytes: int,
+        is_reusable: bool,
+        chunk_tokens: int = CHUNK_TOKENS,
+    ) -> None:
         self._make = make
         self._limit_bytes = limit_bytes
         self._is_reusable = is_reusable
+        self._chunk_tokens = chunk_tokens
         self._idle: OrderedDict[str, Slot[C]] = OrderedDict()
         self._lent: set[Slot[C]] = set()
 
@@ -102,12 +116,14 @@ class SlotStore(Generic[C]):
         return sum(slot.cache.size_bytes for slot in self._idle.values())
 
     def take(self, key: str | None, tokens: Sequence[int]) -> Slot[C]:
-        """Lend the key's slot, cropped to what it shares with the tokens, or an empty one.
+        """Lend the key's slot, cropped to the whole chunks that it shares with the tokens, or an empty one.
 
         At least the last token is left to compute, for its logits are wanted.
         """
         slot = self._idle.pop(key, None) if key is not None else None
-        shared = min(common_prefix(slot.tokens, tokens), len(tokens) - 1) if slot else 0
+        shared = 0
+        if slot is not None:
+            shared = self._whole(min(common_prefix(slot.tokens, tokens), len(tokens) - 1))
         if slot and shared:
             slot.crop(shared)
         else:
@@ -120,10 +136,13 @@ class SlotStore(Generic[C]):
         slot.cache = source.cache.fork(length)
         slot.tokens[:] = source.tokens[:length]
 
-    def give_back(self, slot: Slot[C]) -> None:
-        """Keep a slot for the next request with its key."""
+    def give_back(self, slot: Slot[C], prompt_length: int) -> None:
+        """Keep the whole chunks of a slot's prompt for the next request with its key."""
         self._lent.discard(slot)
-        if slot.key is None or not self._is_reusable or not slot.tokens:
+        if slot.key is None or not self._is_reusable:
+            return
+        slot.crop(self._whole(prompt_length))
+        if not slot.tokens:
             return
         self._idle.pop(slot.key, None)
         self._idle[slot.key] = slot
@@ -131,6 +150,10 @@ class SlotStore(Generic[C]):
         while self._idle and total > self._limit_bytes:
             _, dropped = self._idle.popitem(last=False)
             total -= dropped.cache.size_bytes
+
+    def _whole(self, length: int) -> int:
+        """Return how many of so many tokens are in whole chunks."""
+        return length - length % self._chunk_tokens
 
     def drop(self, slot: Slot[C]) -> None:
         """Let a slot go for good: after a failure nobody knows what it holds."""

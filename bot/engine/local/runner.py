@@ -136,13 +136,18 @@ class StepRunner(Generic[C]):
             slot.crop(length)
         return len(slot.tokens)
 
-    def close(self, sequence_id: int, *, keeps: bool) -> None:
-        """Let a sequence go; safe for one that has no slot."""
+    def close(self, sequence_id: int, *, keeps: int) -> None:
+        """Let a sequence go; safe for one that has no slot.
+
+        Args:
+            sequence_id: which.
+            keeps: how many first tokens, its prompt, may be kept for its story.
+        """
         slot = self._slots.pop(sequence_id, None)
         if slot is None:
             return
         if keeps:
-            self._store.give_back(slot)
+            self._store.give_back(slot, keeps)
         else:
             self._store.drop(slot)
 
@@ -176,7 +181,7 @@ class StepRunner(Generic[C]):
             except Exception:  # only this request pays
                 log.exception("a step of the model failed", extra={"request": span.id})
                 errors[span.id] = StepFailedError()
-                self.close(span.id, keeps=False)
+                self.close(span.id, keeps=0)
                 continue
             ended += alone.ended
             logits += alone.logits

@@ -95,9 +95,7 @@ class WatchedBackend(Backend):
         """Write the requested text; see ``Backend.stream``."""
         turn = self.turns.get(request.owner, 0)
         asked = leave_out(request, self._ablation, self._settings)
-        # What a story finds in memory depends on the others, and with it, once in a while, a token.
-        seed = _seed(request.owner, turn, request.seed)
-        asked = replace(asked, seed=seed, cache_key=None)
+        asked = replace(asked, seed=_seed(request.owner, turn, request.seed))
         text = longest = ""
         async with aclosing(self._backend.stream(asked)) as chunks:
             async for chunk in chunks:
