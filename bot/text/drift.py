@@ -127,6 +127,15 @@ SENTENCE_RULES = (
         rf"(?:And so,? )?[Tt](?:he|his) {_TELLING} (?:ends|concludes|explores|highlights|teaches|illustrates|emphasi[sz]es|conveys|demonstrates|is (?:about|set in|written|based on|told from|a (?:tale|story|reminder|metaphor|classic|great|good|perfect))|serves|takes place|follows|continues (?:with|as)|begins with|opens with|describes|shows|reflects|revolves|focuses|should|must|needs to)\b",
     ),
     Rule(
+        "on_telling",
+        r"(?:This story|The (?:story|tale) of [^.!?\n]{1,60}?) (?:ended(?=\.)|was made\b|(?:is|was) (?:very |really |so )*(?:interesting|funny|simple|special|unique|important)\b)"
+        r"|(?:(?:This|It) (?:is|was) |It[’']s )?(?:[Tt]he|[Aa]n?) (?:\w+,? ){0,3}(?:special|unique|interesting|exciting|satisfying|simple) (?:ending|story with)\b"
+        r"|The end(?:ing)? (?:is|was|will be) (?:the most|made|very|so)\b"
+        r"|I have to (?:make|write|come up with|share) [^.!?\n\"“]{0,30}\b(?:ending|story|unique)\b"
+        r"|You (?:will|may|might|can) be (?:given|asked)\b[^.!?\n\"“]{0,30}\b(?:questions?|list|story|text|task)\b"
+        r"|For example, you (?:might|could|may|can) (?:ask|write|say|use)\b",
+    ),
+    Rule(
         "criticism",
         r"The (?:main (?:idea|character|conflict|point|theme)|protagonist|antagonist|central theme|theme|key takeaway|author|narrator|writer|reader|audience|tone|setting|plot|use of|dialogue|imagery|symbolism)(?:[’']s)? (?:of (?:the|this) (?:story|passage|text|poem|tale)|is (?:an?|the|that|set|told|written|about|trying|describing|introduced|used)|in (?:this|the) (?:story|passage|text)|uses|describes|should|can (?:feel|see|imagine)|emphasi[sz]es|highlights)\b",
     ),

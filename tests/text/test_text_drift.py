@@ -85,6 +85,17 @@ DRIFTING = {
         "The passage describes a fox.",
         "The story is about a fox.",
     ],
+    "on_telling": [
+        "This story was made with no references.",
+        "The story of the fox in the mill was very interesting and funny.",
+        "This is a special ending.",
+        "It's a very simple story with no embellishments.",
+        "The ending is the most special and interesting.",
+        "The end will be the most exciting ending.",
+        "I have to make a more interesting ending.",
+        "You will be given a list of questions in the future.",
+        'For example, you might ask, "Why?"',
+    ],
     "criticism": [
         "The main character is a fox.",
         "The theme of this story is hope.",
