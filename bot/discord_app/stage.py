@@ -29,7 +29,7 @@ from bot.locales import Words
 from bot.policy.rights import Place
 from bot.service.api import JobView, PassageView, Presenter, Stage
 from bot.story import tree
-from bot.story.model import Passage, PassageId, Story
+from bot.story.model import AuthorKind, Passage, PassageId, Story
 from bot.story.ports import Clock, JobKind, Store
 
 log = logging.getLogger(__name__)
@@ -66,8 +66,9 @@ class DiscordStage(Stage):
             messenger=messenger, store=store, clock=clock, new_id=new_id, editors=editors
         )
         self._words_for = words_for
-        # channel: message with the buttons, 0 for none; what is absent a restart has forgotten
-        self._armed: OrderedDict[int, int] = OrderedDict()
+        # channel: messages with buttons, more than one only where an earlier run had no time
+        # to take the old ones away; what is absent a restart has forgotten
+        self._armed: OrderedDict[int, frozenset[int]] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def begin(self, job: JobView) -> Presenter:
@@ -243,39 +244,44 @@ class DiscordStage(Stage):
     async def _recall_armed(
         self, place: Place, story: Story, but: AbstractSet[PassageId], words: Words
     ) -> None:
-        """Find the message with the buttons again that an earlier run put there."""
+        """Find the messages again that an earlier run gave buttons.
+
+        The model's newest passage had them, and whatever was written since may.
+        """
         if place.channel_id in self._armed:
             return
-        self._armed[place.channel_id] = 0
+        self._armed[place.channel_id] = frozenset()  # nobody else looks meanwhile
+        found: set[int] = set()
         for passage in reversed(tree.path(story)[-_LOOK_BACK:]):
             if passage.id in but:
                 continue
             messages = await self._messages(place, story, passage.id, words)
             if messages.last_id is not None and not messages.is_members:
-                self._armed[place.channel_id] = messages.last_id
-                return
+                found.add(messages.last_id)
+                if passage.kind is AuthorKind.MODEL:
+                    break
+        self._armed[place.channel_id] |= found
 
     def _arm(self, channel_id: int, message_id: int) -> None:
         self._disarm(channel_id, message_id)
-        self._armed[channel_id] = message_id
+        self._armed[channel_id] = frozenset({message_id})
         while len(self._armed) > _CHANNELS_REMEMBERED:
             self._armed.popitem(last=False)
 
     def _disarm(self, channel_id: int, but: int) -> None:
-        """Take the buttons of the message before away, when there is time."""
-        old = self._armed.get(channel_id, 0)
-        self._armed[channel_id] = 0
-        if old in {0, but}:
-            return
+        """Take the buttons of the messages before away, when there is time."""
+        olds = self._armed.get(channel_id, frozenset()) - {but}
+        self._armed[channel_id] = frozenset()
 
-        async def take_away() -> None:
+        async def take_away(old: int) -> None:
             editor = self._tools.editors.of(channel_id)
             async with editor.turn_to_edit(old, Priority.TIDY):
-                if self._armed.get(channel_id) == old:
+                if old in self._armed.get(channel_id, ()):
                     return  # it became the newest again meanwhile
                 await self._tools.messenger.disarm(channel_id, old)
 
-        self._spawn(take_away(), "take old buttons away")
+        for old in sorted(olds):
+            self._spawn(take_away(old), "take old buttons away")
 
     async def _whisper(self, channel_id: int, sentence: str) -> None:
         nonce = f"w.{self._tools.new_id()}"

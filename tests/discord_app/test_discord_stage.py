@@ -395,6 +395,26 @@ async def test_what_could_not_be_shown_is_shown_at_the_next_start(theatre: Theat
     assert row.status is OutboxStatus.SETTLED
 
 
+async def test_buttons_that_a_crash_left_behind_are_taken_away(theatre: Theatre) -> None:
+    told = await theatre.write("The door opened.")
+    await theatre.stage.show([told])
+    step = actions.add(theatre.story, theatre.stamp(), "Bob came in.")
+    await theatre.save(step)
+    added = theatre.view(step.passages[0].id)
+    theatre.stage._armed.clear()  # as if it had died before the old buttons' turn
+    theatre.stage._armed[CHANNEL] = frozenset()
+    await theatre.stage.show([added])
+    armed = [each for each, has_buttons in theatre.messenger.views.items() if has_buttons]
+    assert len(armed) == 2
+    stage = theatre.make_stage()
+    presenter = await stage.begin(job := theatre.job())
+    await _grow(presenter, "He sat down.")
+    await presenter.finish(await _commit(theatre, job, "He sat down."))
+    await asyncio.gather(*stage._tasks)
+    (last,) = (each for each, has_buttons in theatre.messenger.views.items() if has_buttons)
+    assert theatre.messenger.messages[last] == "He sat down."
+
+
 async def test_a_growing_version_that_fails_is_let_go(theatre: Theatre) -> None:
     presenter, job = await _grown(theatre, "The door")
     theatre.messenger.troubles = [UnreachableError()]
