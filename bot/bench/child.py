@@ -11,7 +11,7 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -131,11 +131,14 @@ def _carry_out(task: dict[str, Any]) -> Any:
     return _GROUP.dump_python(found, mode="json")
 
 
-def main(carry_out: Callable[[dict[str, Any]], Any] = _carry_out) -> None:
+def main() -> None:
     """Read the task, measure, write the result."""
     logging.basicConfig(level=logging.ERROR)
+    task = sys.stdin.read()
+    if not task:
+        return  # the parent was ended before it could say what to measure
     try:
-        _say(result=carry_out(json.load(sys.stdin)))
+        _say(result=_carry_out(json.loads(task)))
     except RoundtaleError as error:
         _say(error=str(error))
 

@@ -168,6 +168,8 @@ def test_ctrl_c_ends_it_at_once_and_without_a_traceback(
         " turn_tokens=1)"
     )
     code = (
+        # A shell's background job, which this test may run in, ignores Ctrl-C.
+        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import sys\nfrom bot import cli\nfrom bot.bench import plan as plans\n"
         f"load = {at == 'under load'}\nPlan = plans.Plan\n"
         f"plans.FULL = {plan}\n"
