@@ -4,7 +4,6 @@ Invariant: torch is loaded only once the command line was found to be right.
 """
 
 import math
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ import typer
 
 from bot.cli import common
 from bot.locales import N_, Words
+from bot.training.recipe import FULL_LEARNING_RATE, LORA_LEARNING_RATE, Method, Recipe
 
 if TYPE_CHECKING:
     from bot.training.card import Training
@@ -61,13 +61,6 @@ def data_fetch(
             )
         )
     raise SystemExit(0 if any(outcome.file for outcome in outcomes) else 1)
-
-
-class Method(StrEnum):
-    """What learns."""
-
-    LORA = "lora"
-    FULL = "full"
 
 
 def train(  # noqa: PLR0917 -- one for each option
@@ -124,7 +117,6 @@ def train(  # noqa: PLR0917 -- one for each option
 
     Tales are held back to stop by, and others to measure with, before and after.
     """
-    from bot.training import recipe as recipes  # noqa: PLC0415 -- only what this command needs
     from bot.training.extras import require_libraries  # noqa: PLC0415 -- before torch is loaded
 
     require_libraries(is_search=search)
@@ -140,9 +132,9 @@ def train(  # noqa: PLR0917 -- one for each option
         threads=settings.threads,
         device=settings.device,
     )
-    usual = recipes.LORA_LEARNING_RATE if method is Method.LORA else recipes.FULL_LEARNING_RATE
-    recipe = recipes.Recipe(
-        method=recipes.Method(method.value),
+    usual = LORA_LEARNING_RATE if method is Method.LORA else FULL_LEARNING_RATE
+    recipe = Recipe(
+        method=method,
         rank=rank,
         learning_rate=usual if learning_rate is None else learning_rate,
         epochs=epochs,

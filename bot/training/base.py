@@ -13,10 +13,8 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from bot.engine.local.errors import TooLargeError
-from bot.engine.local.loader import document_start, end_ids, read_weights
+from bot.engine.local.loader import document_start, end_ids, read_weights, require_memory
 from bot.engine.local.packed.precision import Device, choose_device
-from bot.engine.local.resources import available_memory_bytes
 from bot.engine.local.store.folder import FolderFacts, look
 from bot.engine.local.tokenizer import load_tokenizer, special_ids
 from bot.training.errors import NoEndTokenError
@@ -79,12 +77,7 @@ def open_base(
     """
     facts = look(path, model=name)
     copies = _ADAM_COPIES if recipe.method is Method.FULL else 1
-    needed = facts.parameters * _FP32_BYTES * copies + _STEP_BYTES
-    available = available_memory_bytes()
-    if needed > available:
-        raise TooLargeError(
-            model=name, needed_mib=needed // 2**20, available_mib=available // 2**20
-        )
+    require_memory(name, facts.parameters * _FP32_BYTES * copies + _STEP_BYTES)
     tokenizer = load_tokenizer(path)
     model = read_weights(name, path, torch.float32, choose_device(device), tokens=len(tokenizer))
     ends = end_ids(model, tokenizer, special_ids(tokenizer))

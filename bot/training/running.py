@@ -52,7 +52,6 @@ SCORE_BEFORE = N_("Scoring the held-out tales before")
 SCORE_AFTER = N_("Scoring the held-out tales after")
 SETS = N_("{train} tales to train with, {validation} to stop by, {test} held out.")
 
-DEFAULT_WINDOW_TOKENS = 512
 _RUN = "run.json"
 _FORMAT = 1
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from transformers import default_data_collator
 
-from bot.engine.local.packed.precision import has_bf16
+from bot.engine.local.packed.precision import precisions
 from bot.training.packing import Rows
 from bot.training.recipe import Recipe
 
@@ -69,9 +69,7 @@ def device_of(model: Any) -> torch.device:
 
 def can_bf16(device: torch.device) -> bool:
     """Tell whether layers are computed in bf16 there."""
-    if device.type == "cpu":
-        return has_bf16()
-    return device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return precisions("auto", device.type)[0] == "bf16"
 
 
 def autocast(device: torch.device) -> torch.autocast:

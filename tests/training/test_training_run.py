@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load_file
 
 from bot import cli
+from bot.engine.local import loader
 from bot.engine.local.errors import TooLargeError
 from bot.engine.local.loader import load_model, read_weights
 from bot.engine.local.store.errors import (
@@ -30,7 +31,6 @@ from bot.engine.local.store.errors import (
 from bot.engine.local.store.folder import look
 from bot.errors import ExtraMissingError
 from bot.locales import Words
-from bot.training import base as base_module
 from bot.training import extras, timing
 from bot.training.errors import (
     DivergedError,
@@ -334,7 +334,7 @@ def test_a_model_that_does_not_fit_is_refused_before_it_is_read(
     notes: Notes,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(base_module, "available_memory_bytes", lambda: 10**8)
+    monkeypatch.setattr(loader, "available_memory_bytes", lambda: 10**8)
     with pytest.raises(TooLargeError):
         run_training(sources, tmp_path / "out", recipe, notes, WORDS)
 

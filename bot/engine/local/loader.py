@@ -152,7 +152,7 @@ def load_model(
     facts = look(path, model=name)
     place = choose_device(device)
     tried = precisions(precision, place)
-    _require_memory(name, facts.parameters * dtype_of(tried[0]).itemsize)
+    require_memory(name, facts.parameters * dtype_of(tried[0]).itemsize + _OVERHEAD_BYTES)
     count = usable_threads(threads)
     torch.set_num_threads(count)
     try:
@@ -279,12 +279,16 @@ def _first_line(error: Exception) -> str:
     return text.splitlines()[0][:200]
 
 
-def _require_memory(name: str, weights_bytes: int) -> None:
-    needed = weights_bytes + _OVERHEAD_BYTES
+def require_memory(name: str, needed_bytes: int) -> None:
+    """See that so much memory is free.
+
+    Raises:
+        TooLargeError: it is not.
+    """
     available = available_memory_bytes()
-    if needed > available:
+    if needed_bytes > available:
         raise TooLargeError(
-            model=name, needed_mib=needed // 2**20, available_mib=available // 2**20
+            model=name, needed_mib=needed_bytes // 2**20, available_mib=available // 2**20
         )
 
 
