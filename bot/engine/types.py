@@ -84,12 +84,16 @@ class PromptPart:
     text otherwise; a remote one joins the texts. ``role`` is None for raw text;
     where parts have roles ("system", "user", "assistant") the model's chat template
     joins them, and a last assistant part is continued, not closed.
+
+    A part with ``tags`` is control tags and nothing else: the only way to them, for text
+    that spells one is text. Those that the model does not have are left out.
     """
 
     text: str
     token_ids: tuple[int, ...] | None = None
     tokenizer_hash: str | None = None
     role: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 class Action(StrEnum):
@@ -260,6 +264,7 @@ class ModelInfo:
         precision: fp32, bf16, int8 or remote.
         engine_version: for a passage's record.
         parameters: number of weights, 0 where unknown.
+        tags: control tags that it was trained with, by name.
     """
 
     name: str
@@ -270,6 +275,7 @@ class ModelInfo:
     precision: str
     engine_version: str
     parameters: int = 0
+    tags: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

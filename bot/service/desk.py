@@ -224,6 +224,7 @@ class Desk:
             count=counter(backend),
             window_tokens=info.window_tokens,
             style=PromptStyle(info.style).value,
+            known_tags=info.tags,
         )
 
     def output_screen(self, settings: Settings) -> Screen | None:

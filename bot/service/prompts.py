@@ -47,7 +47,12 @@ class Prompt:
 
 def prompt_parts(parts: Sequence[ContextPart]) -> list[PromptPart]:
     """Return a context's parts as the engine takes them."""
-    return [PromptPart(part.text, part.token_ids, part.tokenizer_hash, part.role) for part in parts]
+    return [
+        PromptPart("", tags=part.tags)
+        if part.tags
+        else PromptPart(part.text, part.token_ids, part.tokenizer_hash, part.role)
+        for part in parts
+    ]
 
 
 def counter(backend: Backend) -> Count:
@@ -91,6 +96,7 @@ async def assemble_context(
         anchor=anchor,
         is_ending=job is not None and (job.kind is JobKind.END or _rewrites_ending(story, job)),
         passages=path[:-1] if is_retry else path,
+        known_tags=info.tags,
     )
 
 
@@ -104,7 +110,7 @@ async def compose(
         PromptTooLongError: the passage alone fills the window.
     """
     context = await assemble_context(desk, backend, story, settings, job)
-    before = context.text
+    before = context.prose
     concept = tree.concept(story)
     cast = " ".join(member.name for member in concept.cast)
     bounds = settings.bounds(job.length)

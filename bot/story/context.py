@@ -9,7 +9,7 @@ Invariants:
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -67,11 +67,20 @@ class Context:
     @property
     def text(self) -> str:
         """The parts joined, messages a paragraph apart."""
-        messages = groupby(self.parts, key=lambda part: part.role)
-        return PARAGRAPH.join("".join(part.text for part in parts) for _, parts in messages)
+        return _joined(self.parts)
+
+    @property
+    def prose(self) -> str:
+        """The same without control tags, which are no words."""
+        return _joined([part for part in self.parts if not part.tags])
 
 
 Count = Callable[[Sequence[ContextPart]], int]
+
+
+def _joined(parts: Sequence[ContextPart]) -> str:
+    messages = groupby(parts, key=lambda part: part.role)
+    return PARAGRAPH.join("".join(part.text for part in parts) for _, parts in messages)
 
 
 def assemble(
@@ -86,6 +95,7 @@ def assemble(
     anchor: PassageId | None = None,
     is_ending: bool = False,
     passages: Sequence[Passage] | None = None,
+    known_tags: Collection[str] = (),
 ) -> Context:
     """Put a story to a model.
 
@@ -101,6 +111,7 @@ def assemble(
         is_ending: the reply is to end the story.
         passages: what to go on from, root first (for another alternate, without the
             head); the story as it reads, where None.
+        known_tags: control tags that the model has.
 
     Raises:
         PinnedTooLargeError: the pinned part would crowd out the story.
@@ -122,6 +133,7 @@ def assemble(
         style=style,
         is_ending=is_ending,
         tokenizer_hash=tokenizer_hash,
+        known_tags=known_tags,
     )
     pinned = count(parts_of(frame, ()))
     _check(pinned, min(int(PINNED_SHARE * window_tokens), limit))
@@ -153,7 +165,12 @@ def assemble(
 
 
 def check_pinned(
-    concept: Concept, *, count: Count, window_tokens: int, style: str = COMPLETION
+    concept: Concept,
+    *,
+    count: Count,
+    window_tokens: int,
+    style: str = COMPLETION,
+    known_tags: Collection[str] = (),
 ) -> int:
     """Return how many tokens a concept would pin at most, before it is taken.
 
@@ -167,6 +184,7 @@ def check_pinned(
         style=style,
         is_ending=False,
         tokenizer_hash="",
+        known_tags=known_tags,
     )
     tokens = count(parts_of(frame, ()))
     _check(tokens, int(PINNED_SHARE * window_tokens))

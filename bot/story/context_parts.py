@@ -10,12 +10,16 @@ concept alone, so it belongs to what is stable. A chat takes it with the last me
 A prefill is a completion in the place of a chat model's answer: the front is the system's
 message, the story so far is the beginning of the answer, which the model goes on with: it
 has its instruction, and no turn of its own to break role in.
+
+Control tags stand first in a completion, as they do in the rows that a model was trained
+with; what the genre's tag says is not said in words again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from bot.story.control_tags import is_genre_tag, tags_for
 from bot.story.front import FrontWords, describe
 from bot.story.model import AuthorKind, Concept, Passage, PassageId
 from bot.story.narrative import PARAGRAPH, ends_sentence
@@ -28,6 +32,7 @@ CHAT = "chat"
 class PartLabel(StrEnum):
     """What a part of a context is."""
 
+    TAGS = "tags"  # control tags of format and genre
     FRONT = "front"  # genre, concept
     BEAT = "beat"  # what happens next, or that the story ends
     PASSAGE = "passage"
@@ -40,7 +45,7 @@ class ContextPart:
     """A piece of the prompt; where the model wrote it, as its ids too.
 
     In a chat each part is one whole message and has a role; in a prefill the parts of the
-    answer share one.
+    answer share one. The text of ``tags`` is for people: the model gets their tokens.
     """
 
     label: PartLabel
@@ -49,6 +54,7 @@ class ContextPart:
     token_ids: tuple[int, ...] | None = None
     tokenizer_hash: str | None = None
     role: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,7 @@ class Frame:
     style: str
     is_ending: bool
     tokenizer_hash: str
+    tags: tuple[str, ...] = ()
 
     @property
     def is_chat(self) -> bool:
@@ -86,6 +93,7 @@ def frame_of(
     style: str,
     is_ending: bool,
     tokenizer_hash: str,
+    known_tags: Collection[str] = (),
 ) -> Frame:
     """Return what stands around the passages.
 
@@ -96,7 +104,13 @@ def frame_of(
         style: "completion", "prefill" or "chat".
         is_ending: the reply is to end the story.
         tokenizer_hash: whose ids the pieces have.
+        known_tags: control tags that the model has.
     """
+    tags: tuple[str, ...] = ()
+    if style == COMPLETION:
+        tags = tuple(tag for tag in tags_for(concept.format, concept.genre) if tag in known_tags)
+        if any(map(is_genre_tag, tags)):
+            concept = replace(concept, genre="")
     title = " ".join(concept.title.split())
     note = words.ending if is_ending else ""
     if style == CHAT:
@@ -106,7 +120,9 @@ def frame_of(
         front = (words.prefill_task, title, describe(concept, words, beat))
     else:
         front = (title, describe(concept, words, beat), words.chapter)
-    return Frame(words, PARAGRAPH.join(filter(None, front)), note, style, is_ending, tokenizer_hash)
+    return Frame(
+        words, PARAGRAPH.join(filter(None, front)), note, style, is_ending, tokenizer_hash, tags
+    )
 
 
 def separator(text: str) -> ContextPart:
@@ -135,13 +151,19 @@ def parts_of(frame: Frame, pieces: Sequence[Piece]) -> list[ContextPart]:
         return _chat(frame, pieces)
     front = ContextPart(label=PartLabel.FRONT, text=frame.front)
     if frame.style == COMPLETION:
-        return [front, separator(PARAGRAPH), *_text(frame, pieces)]
+        return [*_tags(frame), front, separator(PARAGRAPH), *_text(frame, pieces)]
     answer = _text(frame, pieces) or [separator("")]
     return [
         replace(front, role="system"),
         ContextPart(label=PartLabel.CUE, text=frame.words.chat_begin, role="user"),
         *(replace(part, role="assistant") for part in answer),
     ]
+
+
+def _tags(frame: Frame) -> list[ContextPart]:
+    if not frame.tags:
+        return []
+    return [ContextPart(label=PartLabel.TAGS, text="".join(frame.tags), tags=frame.tags)]
 
 
 def _text(frame: Frame, pieces: Sequence[Piece]) -> list[ContextPart]:

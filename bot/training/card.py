@@ -21,9 +21,9 @@ from bot.training.data.tale import Split, Tale
 from bot.training.heldout import Comparison
 from bot.training.loop import Course
 from bot.training.recipe import Method, Recipe
+from bot.training.record import FIGURES
 
 CURVES = "curves.png"
-FIGURES = "training.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -139,7 +139,9 @@ def band(values: Sequence[float]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def permutation_p(truth: Sequence[str], guesses: Sequence[str], *, draws: int) -> float:
+def permutation_p(
+    truth: Sequence[str], guesses: Sequence[str], *, units: Sequence[str], draws: int
+) -> float:
     """Return how often shuffled truths are guessed as well: the p-value of an accuracy.
 
     (Phipson and Smyth 2010: the observed order counts as one, so that no p is zero.)
@@ -147,15 +149,19 @@ def permutation_p(truth: Sequence[str], guesses: Sequence[str], *, draws: int) -
     Args:
         truth: labels.
         guesses: labels, in the same order.
+        units: what each belongs to; all of a unit have one label, and units are shuffled whole.
         draws: shuffles.
     """
     labels = sorted(set(truth) | set(guesses))
-    numbers = np.array([labels.index(each) for each in truth])
+    label_of = dict(zip(units, truth, strict=True))
+    names = list(label_of)
+    numbers = np.array([labels.index(label_of[name]) for name in names])
+    place = np.array([names.index(unit) for unit in units])
     guessed = np.array([labels.index(each) for each in guesses])
-    observed = int((numbers == guessed).sum())
+    observed = int((numbers[place] == guessed).sum())
     chance = np.random.default_rng(_SEED)
     reached = sum(
-        int((chance.permutation(numbers) == guessed).sum()) >= observed for _ in range(draws)
+        int((chance.permutation(numbers)[place] == guessed).sum()) >= observed for _ in range(draws)
     )
     return (reached + 1) / (draws + 1)
 

@@ -4,7 +4,8 @@ Invariants:
     - Every token of every tale stands in exactly one row, in order, and is a label there, and so
       is the end of the text after it: labels are set by place, never by comparing ids, for in
       many models the padding is the end of the text.
-    - A row's piece of a tale begins with the tale's tags, or, for a share of them, without.
+    - A row's piece of a tale begins with the tale's tags, or, for a share of them, without;
+      what marks a text's beginning stands before them, as it does where the engine writes.
 """
 
 import random
@@ -89,17 +90,18 @@ def pack(
 
     for tale in order:
         start = [how.start_id] if how.start_id != how.end_id else []
-        whole = [*start, *encode(tokenizer, tale.text), how.end_id]
+        whole = [*encode(tokenizer, tale.text), how.end_id]
         at = 0
         while at < len(whole):
             front = tags.before(tale) if chance.random() < how.tagged_share else []
-            if how.window_tokens - len(ids) < len(front) + _LEAST_PIECE and ids:
+            if how.window_tokens - len(ids) < len(start) + len(front) + _LEAST_PIECE and ids:
                 close()
-            room = how.window_tokens - len(ids) - len(front)
+            room = how.window_tokens - len(ids) - len(start) - len(front)
             piece = whole[at : at + room]
             at += room
-            ids += front + piece
-            labels += [IGNORED] * len(front) + piece
+            ids += start + front + piece
+            labels += start + [IGNORED] * len(front) + piece
+            start = []
             if len(ids) == how.window_tokens:
                 close()
     if ids:

@@ -24,7 +24,7 @@ from bot.engine.local.store.cache import read_manifest, write_json
 from bot.engine.local.store.progress import SILENT
 from bot.locales import N_, Words
 from bot.training.base import Base, add_lora, open_base
-from bot.training.card import CURVES, FIGURES, Training, describe
+from bot.training.card import CURVES, Training, describe
 from bot.training.curves import draw_curves
 from bot.training.data import Split, Tale, clean, deduplicate, read_tales, split
 from bot.training.errors import (
@@ -42,6 +42,7 @@ from bot.training.heldout import compare, score
 from bot.training.loop import Watcher, is_disk_full, train_model
 from bot.training.packing import Packing, Rows, pack
 from bot.training.recipe import Method, Recipe
+from bot.training.record import FIGURES
 from bot.training.saving import require_room, save_model
 from bot.training.scores import TextScore
 from bot.training.tags import Tags, add_tags

@@ -16,25 +16,14 @@ import torch
 from tokenizers import AddedToken
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from bot.story.concept_tables import GENRES
-from bot.training.data.reading import FORMATS
+from bot.engine.local.tokenizer import control_tags
+from bot.story.control_tags import tags_for
 from bot.training.data.tale import Tale
-
-
-def format_tag(form: str) -> str:
-    """Return the tag of a format."""
-    return f"<|format:{form}|>"
-
-
-def genre_tag(genre: str) -> str:
-    """Return the tag of a genre."""
-    return f"<|genre:{genre}|>"
 
 
 def tags_of(tale: Tale) -> tuple[str, ...]:
     """Return the tags that stand before a tale; a genre that is not ours has none."""
-    genre = () if tale.genre not in GENRES else (genre_tag(tale.genre),)
-    return (format_tag(tale.format), *genre)
+    return tags_for(tale.format, tale.genre or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +43,11 @@ class Tags:
         return [self.ids[tag] for tag in tags_of(tale) if tag in self.ids]
 
 
-def known_tags(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
-    """Return the tags that a vocabulary has, by tag."""
-    vocabulary = tokenizer.get_vocab()
-    every = [*map(format_tag, FORMATS), *map(genre_tag, GENRES)]
-    return {tag: vocabulary[tag] for tag in every if tag in vocabulary}
-
-
 def add_tags(
     tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, tales: Iterable[Tale]
 ) -> Tags:
     """Give vocabulary and model the tags of the tales; each begins as the mean of its words."""
-    known = known_tags(tokenizer)
+    known = control_tags(tokenizer)
     wanted = sorted({tag for tale in tales for tag in tags_of(tale)})
     new = [tag for tag in wanted if tag not in known]
     plain = {tag: _word_ids(tokenizer, tag) for tag in new}

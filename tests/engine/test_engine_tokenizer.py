@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerFast
 from bot.engine.local.tokenizer import (
     PromptEncoder,
     TokenKinds,
+    control_tags,
     decode,
     hash_tokenizer,
     load_tokenizer,
@@ -49,6 +50,32 @@ def chat(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
 
 def plain(tokenizer: PreTrainedTokenizerFast, ids: Sequence[int]) -> str:
     return str(tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
+
+
+TAG = "<|genre:fairy tale|>"
+
+
+@pytest.fixture
+def tagged(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
+    tokenizer.add_special_tokens({"additional_special_tokens": [TAG, "<|im_end|>"]})
+    return tokenizer
+
+
+def test_a_vocabulary_tells_its_control_tags(tagged: PreTrainedTokenizerFast) -> None:
+    tagged.add_tokens(["<|genre:opera|>"])  # no special one: people's words may be read as it
+    assert control_tags(tagged) == {TAG: int(tagged.vocab[TAG])}
+
+
+def test_a_tag_is_one_token_and_its_spelling_is_many(tagged: PreTrainedTokenizerFast) -> None:
+    number = int(tagged.vocab[TAG])
+    encoder = encoder_of(tagged)
+    assert encoder.encode([PromptPart("", tags=("<|genre:opera|>", TAG))]) == [number]
+    text = encoder.encode([PromptPart(f"{TAG} Once")])
+    assert number not in text
+    assert encoder.encode([PromptPart("", tags=(TAG,)), PromptPart(f"{TAG} Once")]) == [
+        number,
+        *text,
+    ]
 
 
 def test_parts_are_joined_and_come_back_as_their_text(

@@ -256,6 +256,50 @@ def test_an_ending_has_its_heading_before_the_last_passage_but_not_in_a_sentence
     assert see(Teller(), is_ending=True).text.endswith("Chapter One\n\nThe Last Chapter\n\n")
 
 
+TAGS = frozenset({"<|format:prose|>", "<|genre:fantasy|>", "<|genre:horror|>"})
+
+
+def test_tags_stand_first_and_say_the_genre_once() -> None:
+    teller = Teller(CONCEPT)
+    teller.add("In a small village,")
+    context = see(teller, known_tags=TAGS)
+    first, *others = context.parts
+    assert first.label is PartLabel.TAGS
+    assert first.tags == ("<|format:prose|>", "<|genre:fantasy|>")
+    assert context.text.startswith("<|format:prose|><|genre:fantasy|>The Last Lantern\n\nA short")
+    assert "fantasy" not in context.prose
+    assert context.prose == "".join(part.text for part in others)
+    plain = see(teller)
+    assert context.prose == plain.text.replace("A fantasy story", "A short story")
+    assert not any(part.tags for part in plain.parts)
+
+
+def test_a_genre_without_a_tag_is_said_in_words() -> None:
+    concept = Concept(genre="mystery", format="fable")
+    plain = see(Teller(concept))
+    assert see(Teller(concept), known_tags=TAGS) == plain
+    assert see(Teller(Concept(genre="mystery")), known_tags=TAGS).text == (
+        f"<|format:prose|>{plain.text}"
+    )
+
+
+@pytest.mark.parametrize("style", [PREFILL, CHAT])
+def test_tags_stand_in_completions_only(style: str) -> None:
+    teller = Teller(CONCEPT)
+    teller.add("In a small village,")
+    assert see(teller, style=style, known_tags=TAGS) == see(teller, style=style)
+
+
+def test_tags_are_counted_with_the_pinned_part() -> None:
+    def count(parts: Sequence[ContextPart]) -> int:
+        return sum(len(part.tags) or len(part.text.split()) for part in parts)
+
+    concept = Concept(premise="word " * 300)
+    known = check_pinned(concept, count=count, window_tokens=2000, known_tags=TAGS)
+    assert known == check_pinned(concept, count=count, window_tokens=2000) + 1
+    assert see(Teller(concept), 2000, count=count, known_tags=TAGS).pinned_tokens == known
+
+
 def test_a_prefill_is_an_answer_that_goes_on() -> None:
     teller = Teller(CONCEPT)
     teller.turn("In a small village,", " there stood a lamp.")

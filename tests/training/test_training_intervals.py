@@ -78,20 +78,30 @@ def test_a_ratio_is_that_of_the_sums() -> None:
     assert ratio({"a": 1.0, "b": 9.0}, {"a": 1.0, "b": 1.0}, draws=500).low == 1.0
 
 
+UNITS = [str(number) for number in range(40)]
+
+
 def test_guesses_without_knowledge_are_no_better_than_chance() -> None:
     chance = np.random.default_rng(4)
     ps = []
     for _ in range(60):
         truth = [str(each) for each in chance.integers(0, 4, size=40)]
         guesses = [str(each) for each in chance.integers(0, 4, size=40)]
-        ps.append(permutation_p(truth, guesses, draws=199))
+        ps.append(permutation_p(truth, guesses, units=UNITS, draws=199))
     assert sum(p <= 0.05 for p in ps) <= 9
     assert 0.35 <= statistics.fmean(ps) <= 0.75  # ties push it above one half
 
 
 def test_guesses_with_knowledge_are() -> None:
     truth = ["a", "b"] * 10
-    assert permutation_p(truth, truth, draws=999) <= 0.002
+    assert permutation_p(truth, truth, units=UNITS[:20], draws=999) <= 0.002
+
+
+def test_many_pieces_of_few_tales_are_little_evidence() -> None:
+    truth = ["a"] * 50 + ["b"] * 50
+    tales = [str(number // 25) for number in range(100)]
+    found = permutation_p(truth, truth, units=tales, draws=999)
+    assert 0.2 < found < 0.5  # four tales can be named in six ways, and in two of them they agree
 
 
 def test_the_band_leaves_out_the_tails() -> None:

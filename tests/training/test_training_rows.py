@@ -7,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from bot.engine.local.tokenizer import control_tags
+from bot.story.control_tags import format_tag, genre_tag
 from bot.training.base import add_lora
 from bot.training.data.tale import Tale
 from bot.training.packing import IGNORED, Packing, encode, pack
 from bot.training.recipe import Recipe
-from bot.training.tags import Tags, add_tags, format_tag, genre_tag, known_tags, tags_of
+from bot.training.tags import Tags, add_tags, tags_of
 from tests.support.tiny_model import END, build_tokenizer
 
 TOKENIZER = build_tokenizer()
@@ -93,6 +95,17 @@ def test_a_model_whose_texts_begin_with_a_token_of_their_own_gets_it() -> None:
     assert row["input_ids"][0] == 7
 
 
+def test_tags_stand_after_the_mark_of_a_text_and_before_its_words() -> None:
+    how = replace(packing(32, 1.0), start_id=7)
+    tags = Tags({format_tag("prose"): 9001, genre_tag("fantasy"): 9002}, ())
+    (row,) = pack([tale("a cat")], TOKENIZER, tags, how)
+    ids = encode(TOKENIZER, "a cat")
+    assert row["input_ids"][: 3 + len(ids)] == [7, 9001, 9002, *ids]
+    assert row["labels"][: 3 + len(ids)] == [7, IGNORED, IGNORED, *ids]
+    long = list(pack([tale("a cat " * 30)], TOKENIZER, tags, how))
+    assert [each["input_ids"][:2] for each in long[1:]] == [[9001, 9002]] * (len(long) - 1)
+
+
 def test_words_that_look_like_a_control_token_stay_words() -> None:
     assert END_ID not in encode(TOKENIZER, f"He wrote {END} on the wall")
 
@@ -121,7 +134,7 @@ def test_tags_that_are_there_keep_their_id_and_weights() -> None:
     again = add_tags(tokenizer, model, [tale("x", genre="romance")])
     assert again.added == (genre_tag("romance"),)
     assert again.ids.items() > first.ids.items()
-    assert known_tags(tokenizer) == again.ids
+    assert control_tags(tokenizer) == again.ids
     kept: Any = model.get_input_embeddings().weight
     assert bool((kept[first.ids[genre_tag("fantasy")]] == 5.0).all())
     assert len(tokenizer) == kept.shape[0]

@@ -31,6 +31,7 @@ from bot.engine.local.store.errors import (
 from bot.engine.local.store.folder import look
 from bot.errors import ExtraMissingError
 from bot.locales import Words
+from bot.story.control_tags import format_tag, genre_tag
 from bot.training import extras, timing
 from bot.training.errors import (
     DivergedError,
@@ -52,7 +53,6 @@ from bot.training.packing import Rows
 from bot.training.recipe import Method, Recipe
 from bot.training.running import Sources, run_training
 from bot.training.scores import TextScore
-from bot.training.tags import format_tag, genre_tag
 from tests.support.tiny_model import write_tiny_model
 from tests.training.training_kit import Notes, write_tales
 

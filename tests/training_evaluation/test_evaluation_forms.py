@@ -15,7 +15,14 @@ def test_the_pass_rate_is_the_checkers() -> None:
 
 def test_a_genre_is_the_tag_that_makes_a_text_likeliest() -> None:
     fits = [{"a": -1.0, "b": -2.0}, {"a": -3.0, "b": -2.0}, {"a": -1.0, "b": -2.0}] * 10
-    found = judge_genres(["a", "b", "b"] * 10, fits, draws=500)
+    found = judge_genres(
+        ["a", "b", "b"] * 10,
+        fits,
+        books=["one", "two", "three"] * 10,
+        units=[str(number) for number in range(30)],
+        draws=500,
+    )
+    assert found.by_book == {"one": (10, 10), "two": (10, 10), "three": (0, 10)}
     assert found.accuracy == pytest.approx(2 / 3)
     assert found.chance == pytest.approx(2 / 3)
     assert found.confusion == {("a", "a"): 10, ("b", "b"): 10, ("b", "a"): 10}

@@ -26,7 +26,7 @@ from bot.engine.local.generation import Job
 from bot.engine.local.loader import LoadedModel, load_model
 from bot.engine.local.packed.precision import Device, Precision
 from bot.engine.local.scoring import ScoreJob
-from bot.engine.local.tokenizer import PromptEncoder, load_tokenizer
+from bot.engine.local.tokenizer import PromptEncoder, control_tags, load_tokenizer
 from bot.engine.local.worker import EngineThread, Event
 from bot.engine.types import (
     Chunk,
@@ -289,4 +289,5 @@ def _describe(loaded: LoadedModel, style: PromptStyle) -> ModelInfo:
         precision=loaded.precision,
         engine_version=loaded.engine_version,
         parameters=loaded.parameters,
+        tags=frozenset(control_tags(loaded.tokenizer)),
     )

@@ -2,13 +2,14 @@
 
 Invariants:
     - Words of people are never read as control tokens: ``<|im_end|>`` in a message is
-      seven characters or so, not the end of a turn.
+      seven characters or so, not the end of a turn. Control tags come from a part's ``tags`` alone.
     - Ids that the model wrote with this tokenizer are taken as they are; encoding their text
       again would give other ids, and the story's keys and values would be lost.
     - An encoder belongs to one thread: encoding changes the tokenizer's state.
 """
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +33,7 @@ _CACHED_WORD_LISTS = 16
 _WORD_STARTS = ("\u0120", "\u2581")  # how byte-level BPE and SentencePiece write a space
 _SPACELESS = "\u3005"  # from here on scripts put no space between words
 _BORDERS = frozenset('\n"\u201c\u201d\u300c\u300d')
+_CONTROL_TAG = re.compile(r"<\|[a-z]+:[^<>|]+\|>")
 _OPEN, _CLOSE = "\ue000", "\ue001"  # private use: they mark where a message goes in a template
 
 
@@ -75,6 +77,15 @@ def special_ids(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
         if token.special:
             found[str(token)] = int(number)
     return found
+
+
+def control_tags(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
+    """Return the control tags that a vocabulary has: special tokens spelled ``<|kind:value|>``."""
+    return {
+        name: number
+        for name, number in special_ids(tokenizer).items()
+        if _CONTROL_TAG.fullmatch(name)
+    }
 
 
 class TokenKinds:
@@ -149,6 +160,7 @@ class PromptEncoder:
         self._tokenizer = tokenizer
         self._hash = tokenizer_hash
         self._document_start = document_start
+        self._tags = control_tags(tokenizer)
         self._size = len(tokenizer)
         self._text_ids = lru_cache(maxsize=_CACHED_TEXTS)(self._encode_text)
         plain = self._plain_ids("a")
@@ -169,8 +181,12 @@ class PromptEncoder:
         if any(part.role is not None for part in parts) and self._tokenizer.chat_template:
             return self._encode_chat(parts)
         ids = list(self._prefix)
+        begin = len(ids)
         for part in parts:
-            ids += self._part_ids(part, is_first=len(ids) == len(self._prefix))
+            is_first = len(ids) == begin
+            ids += self._part_ids(part, is_first=is_first)
+            if part.tags and is_first:
+                begin = len(ids)  # as in training: what follows them is the start of a text
         return ids or [self._document_start]
 
     def exempt_ids(self, words: Collection[str]) -> frozenset[int]:
@@ -184,6 +200,8 @@ class PromptEncoder:
         return frozenset(ids)
 
     def _part_ids(self, part: PromptPart, *, is_first: bool) -> Sequence[int]:
+        if part.tags:
+            return [self._tags[tag] for tag in part.tags if tag in self._tags]
         if (
             part.token_ids
             and part.tokenizer_hash == self._hash

@@ -7,19 +7,29 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+from bot.engine.backend import Backend
 from bot.engine.local.store import SILENT, Resolved
 from bot.loading import Model
 from bot.settings import Settings
+from bot.story.model import Concept
 from bot.training.evaluation.ablations import find_ablation
 from bot.training.evaluation.copying import Copies
 from bot.training.evaluation.errors import NothingWrittenError, TooLittleTextError
 from bot.training.evaluation.figures import Column, Judge, measure_column
+from bot.training.evaluation.genres import (
+    TagFigures,
+    WhyNot,
+    genres_of,
+    measure_tags,
+    why_not_written,
+)
 from bot.training.evaluation.goals import judge as judge_goals
+from bot.training.evaluation.goals import judge_tags
 from bot.training.evaluation.keeping import Kept
 from bot.training.evaluation.lexicon import WORD_LIST, Lexicon
 from bot.training.evaluation.likeness import Features, mauve
@@ -27,7 +37,7 @@ from bot.training.evaluation.openings import spread
 from bot.training.evaluation.plan import Plan
 from bot.training.evaluation.results import HeldOut, Results, held_out
 from bot.training.evaluation.retention import Retention, measure_retention
-from bot.training.evaluation.samples import Sample, pieces, read_texts
+from bot.training.evaluation.samples import Sample, pieces, read_people, read_texts
 from bot.training.evaluation.scoring import Scorer, score_texts
 from bot.training.evaluation.snippet import write_greedily
 from bot.training.evaluation.wishes import Wanted, Wish, columns_wanted, label_models
@@ -50,13 +60,15 @@ def evaluate(
     """Write what is wanted and measure it; see ``run_evaluation``."""
     begun_s = time.monotonic()
     wanted = columns_wanted(wish)
-    tales = read_texts(wish.human)
+    people = read_people(wish.human)
+    tales = {tale.id: tale.text for tale in people}
     human = pieces(tales, words=plan.words, limit=plan.human_passages)
     if len(human) < _LEAST_PIECES:
         raise TooLittleTextError(found=len(human), words=plan.words, needed=_LEAST_PIECES)
     lexicon = Lexicon(tales)
     copies = Copies(read_texts(wish.against) if wish.against else tales)
-    written, found = asyncio.run(_write_all(wanted, plan, settings, report, Kept(wish.out)))
+    work = asyncio.run(_write_all(wanted, plan, settings, report, Kept(wish.out)))
+    written, found = work.columns, work.models
     if not any(each.samples for each in written.values()):
         raise NothingWrittenError(words=plan.words)
     first = found[wish.models[0]]
@@ -67,6 +79,7 @@ def evaluate(
     helds: list[HeldOut] = []
     retention: dict[str, Sequence[Retention]] = {}
     columns: dict[str, Column] = {}
+    tags: dict[str, TagFigures] = {}
     for name, label in label_models(wish.models).items():
         scorer = _scorer(found[name], label, plan, settings)
         helds.append(_hold_out(scorer, scored, helds, plan, report))
@@ -77,6 +90,16 @@ def evaluate(
             facts=plan.facts,
             report=partial(report, f"{scorer.name} remembers"),
         )
+        told = measure_tags(
+            scorer,
+            found[name].path,
+            people,
+            work.by_genre[name],
+            plan,
+            report=partial(report, f"{scorer.name} tells genres"),
+        )
+        if told is not None:
+            tags[scorer.name] = told
         if not columns:
             columns = _measure(
                 written=written,
@@ -99,19 +122,31 @@ def evaluate(
         columns=tuple(columns[each.name] for each in wanted),
         held_out=tuple(helds),
         retention=retention,
-        goals=tuple(judge_goals([columns[each.name] for each in wanted], columns[HUMAN])),
+        tags=tags,
+        goals=(
+            *judge_goals([columns[each.name] for each in wanted], columns[HUMAN]),
+            *(goal for label, each in tags.items() for goal in judge_tags(label, each)),
+        ),
         versions={name: version(name) for name in _LIBRARIES},
         took_s=time.monotonic() - begun_s,
         is_quick=is_quick,
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What was written, and by whom."""
+
+    columns: dict[str, Stories] = field(default_factory=dict)
+    models: dict[str, Resolved] = field(default_factory=dict)
+    by_genre: dict[str, dict[str, Sequence[Sample]] | WhyNot] = field(default_factory=dict)
+
+
 async def _write_all(
     wanted: Sequence[Wanted], plan: Plan, settings: Settings, report: Report, kept: Kept
-) -> tuple[dict[str, Stories], dict[str, Resolved]]:
-    """Write all columns, each model loaded once."""
-    written: dict[str, Stories] = {}
-    found: dict[str, Resolved] = {}
+) -> _Work:
+    """Write all columns, each model loaded once, and for its tags a few stories of each genre."""
+    work = _Work()
     chosen = spread(plan.openings)
     for name in dict.fromkeys(each.model for each in wanted):
         own = settings.model_copy(
@@ -121,10 +156,10 @@ async def _write_all(
         backend = await model.load()
         try:
             assert model.resolved is not None  # noqa: S101 -- load has set it
-            found[name] = model.resolved
+            work.models[name] = model.resolved
             for each in wanted:
                 if each.model == name:
-                    written[each.name] = await write_stories(
+                    work.columns[each.name] = await write_stories(
                         backend,
                         chosen,
                         plan,
@@ -133,9 +168,34 @@ async def _write_all(
                         kept=kept,
                         report=partial(report, f"{each.name} writes"),
                     )
+            work.by_genre[name] = await _write_by_genre(backend, plan, report, kept)
         finally:
             await backend.aclose()
-    return written, found
+    return work
+
+
+async def _write_by_genre(
+    backend: Backend, plan: Plan, report: Report, kept: Kept
+) -> dict[str, Sequence[Sample]] | WhyNot:
+    """Write a story of each of the model's genres from the same openings."""
+    why_not = why_not_written(backend.info)
+    if why_not is not None:
+        return why_not
+    found: dict[str, Sequence[Sample]] = {}
+    for genre in genres_of(backend.info.tags):
+        stories = await write_stories(
+            backend,
+            spread(plan.genre_openings),
+            plan,
+            settings={},
+            ablation=find_ablation(""),
+            kept=kept,
+            report=partial(report, f"{backend.info.name} writes as {genre}"),
+            concept=Concept(genre=genre),
+            seeds=1,
+        )
+        found[genre] = stories.samples
+    return found if all(found.values()) else WhyNot.NOTHING_WRITTEN
 
 
 def _scorer(found: Resolved, label: str, plan: Plan, settings: Settings) -> Scorer:

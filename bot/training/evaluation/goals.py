@@ -10,6 +10,8 @@ from enum import StrEnum
 
 from bot.locales import N_
 from bot.training.evaluation.figures import Column
+from bot.training.evaluation.forms import GenreFigures
+from bot.training.evaluation.genres import TagFigures
 
 _NEAR = 0.03
 _NON_WORDS = 0.02
@@ -18,6 +20,7 @@ _LOOPS = 0.01
 _IN_BAND = 0.9
 _ENOUGH = 200
 _ENOUGH_FOR_ONE_PERCENT = 300
+_SURE_P = 0.05
 
 
 class Verdict(StrEnum):
@@ -72,6 +75,20 @@ def judge_column(column: Column, human: Column) -> list[Goal]:
     add("drift", N_("leaves the story seldom"), 0.0, _DRIFT)
     add("in_band", N_("likelihood in people's band"), _IN_BAND, 1.0)
     add("loops", N_("loops almost never"), 0.0, _LOOPS, _ENOUGH_FOR_ONE_PERCENT)
+    return found
+
+
+def judge_tags(model: str, tags: TagFigures) -> list[Goal]:
+    """Return the goals of a model's genre tags, as far as they were measured."""
+    found: list[Goal] = []
+    for label, figures in (
+        (N_("genre of people's texts told by the tags"), tags.held_out),
+        (N_("stories follow their genre's tag"), tags.written),
+    ):
+        if isinstance(figures, GenreFigures):
+            is_met = figures.accuracy > figures.chance and figures.p < _SURE_P
+            verdict = Verdict.MET if is_met else Verdict.MISSED
+            found.append(Goal(model, label, figures.accuracy, figures.chance, 1.0, verdict))
     return found
 
 

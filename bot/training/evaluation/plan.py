@@ -19,6 +19,8 @@ class Plan:
         window_tokens: of the windows in which text is scored.
         context_tokens: of a window that were scored in the one before.
         scored_tokens: of people's text, for perplexity, at most; 0 is all.
+        genre_pieces: of people's text of each genre, for a model with genre tags, at most.
+        genre_openings: from which it writes a story of each of its genres.
         facts: whose retention is tested.
         distances: between a fact and the question for it, tokens.
         draws: of each bootstrap and permutation test.
@@ -34,6 +36,8 @@ class Plan:
     window_tokens: int = 512
     context_tokens: int = 256
     scored_tokens: int = 0
+    genre_pieces: int = 60
+    genre_openings: int = 15
     facts: int = 12
     distances: tuple[int, ...] = (50, 200, 400, 800)
     draws: int = 2000
@@ -49,6 +53,8 @@ QUICK = replace(
     words=60,
     human_passages=60,
     scored_tokens=8000,
+    genre_pieces=20,
+    genre_openings=6,
     facts=4,
     distances=(50, 400),
     samples=3,

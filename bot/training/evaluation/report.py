@@ -14,6 +14,8 @@ from rich.table import Table
 from bot.locales import N_, Words
 from bot.training.evaluation.charts import draw_charts
 from bot.training.evaluation.figures import FIGURES, Figure, Unit
+from bot.training.evaluation.forms import GenreFigures
+from bot.training.evaluation.genres import TagFigures, WhyNot
 from bot.training.evaluation.goals import Goal, Verdict
 from bot.training.evaluation.results import HeldOut, Results
 from bot.training.intervals import Interval
@@ -74,6 +76,9 @@ def table(results: Results, words: Words) -> Table:
             f"{words(N_('bits per byte of people'))}, {each.model}",
             f"{each.bits_per_byte.mean:.4f} {_ends(each.bits_per_byte, 4)}",
         )
+    for model, found in results.tags.items():
+        for label, told in _parts(found):
+            shown.add_row(f"{words(label)}, {model}", _told(told, words))
     return shown
 
 
@@ -115,6 +120,7 @@ def render(results: Results, words: Words) -> str:
         seeds=_over_seeds(results, words),
         differences=_differences(results, words),
         held_out=[_held_out(each) for each in results.held_out],
+        tags=[_tags(model, found, words) for model, found in results.tags.items()],
         goals=[
             {
                 "label": words(goal.label),
@@ -193,6 +199,45 @@ def _percent(share: float) -> str:
 
 def _wanted(goal: Goal) -> str:
     return f"{100 * goal.low:.1f} – {100 * goal.high:.1f} %"  # noqa: RUF001 -- a range
+
+
+def _parts(found: TagFigures) -> list[tuple[str, GenreFigures | WhyNot]]:
+    return [
+        (N_("genre of people's texts, told by the tags"), found.held_out),
+        (N_("genre of its own stories, told by the tags"), found.written),
+    ]
+
+
+def _told(found: GenreFigures | WhyNot, words: Words) -> str:
+    """Return how well genres are told, in a line."""
+    if isinstance(found, WhyNot):
+        return words(N_("not measured: {reason}"), reason=words(found.value))
+    return words(
+        N_("{accuracy} of {n} (chance {chance}, p {p})"),
+        accuracy=_percent(found.accuracy),
+        n=found.texts,
+        chance=_percent(found.chance),
+        p=f"{found.p:.4f}",
+    )
+
+
+def _tags(model: str, found: TagFigures, words: Words) -> Mapping[str, object]:
+    tables = []
+    for label, told in _parts(found):
+        counts = told.confusion if isinstance(told, GenreFigures) else {}
+        tables.append(
+            {
+                "label": words(label),
+                "line": _told(told, words),
+                "guesses": found.genres,
+                "rows": [
+                    (genre, [counts.get((genre, guess), 0) for guess in found.genres])
+                    for genre in sorted({genre for genre, _ in counts})
+                ],
+                "books": told.by_book if isinstance(told, GenreFigures) else {},
+            }
+        )
+    return {"model": model, "trained_on": found.trained_on, "tables": tables}
 
 
 def _held_out(found: HeldOut) -> Mapping[str, str]:

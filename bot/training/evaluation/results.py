@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from bot.training.evaluation.figures import Column
+from bot.training.evaluation.forms import GenreFigures
+from bot.training.evaluation.genres import TagFigures, WhyNot
 from bot.training.evaluation.goals import Goal
 from bot.training.evaluation.plan import Plan
 from bot.training.evaluation.retention import Retention
@@ -99,6 +101,7 @@ class Results:
         columns: the models' and settings'.
         held_out: by model.
         retention: by model.
+        tags: by model; none of one without genre tags.
         goals: how they stand.
         versions: of libraries.
         took_s: seconds.
@@ -113,6 +116,7 @@ class Results:
     columns: tuple[Column, ...]
     held_out: tuple[HeldOut, ...]
     retention: Mapping[str, Sequence[Retention]]
+    tags: Mapping[str, TagFigures]
     goals: tuple[Goal, ...]
     versions: Mapping[str, str] = field(default_factory=dict)
     took_s: float = 0.0
@@ -157,6 +161,7 @@ class Results:
                 model: [_retention(each, self.plan.draws) for each in found]
                 for model, found in self.retention.items()
             },
+            "genre_tags": {model: _tags(found) for model, found in self.tags.items()},
             "goals": [asdict(goal) for goal in self.goals],
         }
 
@@ -195,6 +200,32 @@ def _held_out(found: HeldOut) -> dict[str, object]:
         "word_perplexity": found.word_perplexity,
         "byte_perplexity": found.byte_perplexity,
         "token_perplexity_change": None if found.change is None else found.change.as_json(),
+    }
+
+
+def _tags(found: TagFigures) -> dict[str, object]:
+    return {
+        "genres": list(found.genres),
+        "books": dict(found.books),
+        "trained_on": found.trained_on,
+        "held_out": _told(found.held_out),
+        "written": _told(found.written),
+    }
+
+
+def _told(found: GenreFigures | WhyNot) -> dict[str, object]:
+    if isinstance(found, WhyNot):
+        return {"why_not": found.value}
+    confusion: dict[str, dict[str, int]] = {}
+    for (genre, guess), texts in found.confusion.items():
+        confusion.setdefault(genre, {})[guess] = texts
+    return {
+        "texts": found.texts,
+        "accuracy": found.accuracy,
+        "chance": found.chance,
+        "p": found.p,
+        "confusion": confusion,
+        "by_book": {book: list(counts) for book, counts in found.by_book.items()},
     }
 
 

@@ -6,12 +6,12 @@ just before it.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.text.sentences import sentence_spans
 from bot.text.words import word_spans
-from bot.training.data import clean, read_tales
+from bot.training.data import Tale, clean, read_tales
 from bot.training.errors import NoTalesError
 
 _BEFORE_SENTENCES = 2
@@ -61,16 +61,25 @@ class Sample:
     turns: tuple[Turn, ...] = ()
 
 
-def read_texts(paths: Sequence[Path]) -> dict[str, str]:
-    """Return the tales of files and folders by id, in the form in which all columns are compared.
+def read_people(paths: Sequence[Path]) -> list[Tale]:
+    """Return the tales of files and folders, in the form in which all columns are compared.
 
     Raises:
         TrainingError: they cannot be read, or there are none.
     """
-    found = {tale.id: normalise(tale.text) for tale in clean(read_tales(paths))}
+    found = [replace(tale, text=normalise(tale.text)) for tale in clean(read_tales(paths))]
     if not found:
         raise NoTalesError(paths=", ".join(map(str, paths)))
     return found
+
+
+def read_texts(paths: Sequence[Path]) -> dict[str, str]:
+    """Return the texts of ``read_people`` by id.
+
+    Raises:
+        TrainingError: they cannot be read, or there are none.
+    """
+    return {tale.id: tale.text for tale in read_people(paths)}
 
 
 def normalise(text: str) -> str:

@@ -4,6 +4,7 @@ Invariant: whatever the engine can load can score, at the engine's precision and
 computes it.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 
 from bot.engine.local.loader import load_model
 from bot.engine.local.packed.precision import Precision
+from bot.engine.local.tokenizer import control_tags
 from bot.text.words import count_words
 from bot.training.evaluation.samples import Sample
 from bot.training.packing import encode
@@ -48,10 +50,16 @@ class Scorer:
         self.precision = loaded.precision
         self._tokenizer = loaded.tokenizer
         self._start = loaded.document_start
+        self._tags = control_tags(loaded.tokenizer)
         self._size = min(size, loaded.window_tokens)
         self._context = min(context, self._size - 1)
         self._logits = logits_of(loaded.model)
         self.window_tokens = loaded.window_tokens
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """The control tags that it has."""
+        return frozenset(self._tags)
 
     def encode(self, text: str) -> list[int]:
         """Return a text's tokens."""
@@ -74,15 +82,20 @@ class Scorer:
 
     def bits_per_byte(self, sample: Sample) -> float:
         """Score a sample after what stands before it; of that the end, should it be long."""
+        return self.nats(sample) / math.log(2) / (1 + len(sample.text.encode()))
+
+    def nats(self, sample: Sample, *, tags: Sequence[str] = ()) -> float:
+        """Return the negative log-likelihood of a sample after what stands before it.
+
+        Args:
+            sample: to score.
+            tags: control tags at the very beginning; those that the model lacks are left out.
+        """
         before = self.encode(sample.before)[-self._context :] if sample.before else []
-        ids = [self._start, *before, *self.encode(f" {sample.text}")]
+        front = [*(self._tags[tag] for tag in tags if tag in self._tags), *before]
+        ids = [self._start, *front, *self.encode(f" {sample.text}")]
         nats = losses(self._logits, ids, size=self._size, context=self._context)
-        return TextScore(
-            nats=sum(nats[len(before) :]),
-            tokens=len(nats) - len(before),
-            words=1,
-            size_bytes=1 + len(sample.text.encode()),
-        ).bits_per_byte
+        return sum(nats[len(front) :])
 
     def next_logits(self, ids: Sequence[int]) -> torch.Tensor:
         """Return the logits after the last token of a text, (V,) float32.

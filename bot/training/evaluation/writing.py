@@ -12,7 +12,7 @@ import hashlib
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from bot.engine.backend import Backend
@@ -57,6 +57,7 @@ _INTERJECTIONS = (
     "\u201cI know what you did,\u201d she whispered.",
 )
 _PATIENCE_S = 24 * 3600.0
+_NO_CONCEPT = Concept()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,8 @@ async def write_stories(
     ablation: Ablation,
     kept: Kept,
     report: Callable[[int, int], None],
+    concept: Concept = _NO_CONCEPT,
+    seeds: int | None = None,
 ) -> Stories:
     """Write from every opening with every seed.
 
@@ -163,17 +166,26 @@ async def write_stories(
         ablation: what is left out.
         kept: stories of a run that was broken off, and of this one.
         report: hears how many stories of how many are there.
+        concept: of every story.
+        seeds: the plan's, where None.
 
     Raises:
         InvalidInputError: there is no such setting or value.
     """
     values = {**settings, **ablation.settings}
     watched = WatchedBackend(backend, ablation, resolve(values))
-    wanted = [(opening, seed) for seed in range(1, plan.seeds + 1) for opening in chosen]
+    wanted = [(opening, seed) for seed in range(1, (seeds or plan.seeds) + 1) for opening in chosen]
     info = backend.info
     marks = [
         *(info.name, info.revision, info.precision, info.style, info.engine_version),
-        *(values, ablation.forbids_loops, ablation.forbids_drift, plan.words, plan.turns),
+        *(
+            values,
+            ablation.forbids_loops,
+            ablation.forbids_drift,
+            plan.words,
+            plan.turns,
+            asdict(concept),
+        ),
     ]
     limit = asyncio.Semaphore(2 * plan.max_active)
     done = 0
@@ -186,7 +198,13 @@ async def write_stories(
             if sample is None:
                 async with limit:
                     sample = await _write(
-                        service, store, watched, opening=opening, seed=seed, plan=plan
+                        service,
+                        store,
+                        watched,
+                        concept=concept,
+                        opening=opening,
+                        seed=seed,
+                        plan=plan,
                     )
                 if sample is not None:
                     kept.add(key, sample)
@@ -234,6 +252,7 @@ async def _write(
     store: SqlStore,
     watched: WatchedBackend,
     *,
+    concept: Concept,
     opening: Opening,
     seed: int,
     plan: Plan,
@@ -247,7 +266,7 @@ async def _write(
         watched.turns[key] = number
         if number == 0:
             receipt = await service.start(
-                _AUTHOR, place, Concept(), opening.text, key=f"{place.name}/0"
+                _AUTHOR, place, concept, opening.text, key=f"{place.name}/0"
             )
         else:
             has_words = seed % 2 and number % 2
