@@ -38,11 +38,13 @@ class Prompt:
         request: for the engine.
         anchor: the first passage in the context, for the next turn.
         before: the end of the text that the passage goes on from.
+        opening: the passage's first words, which the engine writes on from.
     """
 
     request: GenerationRequest
     anchor: PassageId | None
     before: str
+    opening: str
 
 
 def prompt_parts(parts: Sequence[ContextPart]) -> list[PromptPart]:
@@ -89,7 +91,7 @@ async def assemble_context(
         style=info.style.value,
         tokenizer_hash=info.tokenizer_hash,
         anchor=anchor,
-        is_ending=job is not None and (job.kind is JobKind.END or _rewrites_ending(story, job)),
+        ending=job.seed if job is not None and _ends(story, job) else None,
         passages=path[:-1] if is_retry else path,
     )
 
@@ -104,7 +106,8 @@ async def compose(
         PromptTooLongError: the passage alone fills the window.
     """
     context = await assemble_context(desk, backend, story, settings, job)
-    before = context.text
+    opening = context.opening
+    before = context.text.removesuffix(opening)
     concept = tree.concept(story)
     cast = " ".join(member.name for member in concept.cast)
     bounds = settings.bounds(job.length)
@@ -120,7 +123,7 @@ async def compose(
             min_chars=bounds.min_chars,
             target_chars=bounds.target_chars,
             max_chars=bounds.max_chars,
-            context_tail=before,
+            context_tail=before + opening,
         ),
         exempt=names | frozenset(cast.split()),
         function_words=FUNCTION_WORDS,
@@ -129,7 +132,7 @@ async def compose(
         cache_key=str(story.id),
         timeout_s=desk.limits.generation_s,
     )
-    return Prompt(request=request, anchor=context.anchor, before=before)
+    return Prompt(request=request, anchor=context.anchor, before=before, opening=opening)
 
 
 def reply_tokens(settings: Settings, window_tokens: int) -> int:
@@ -153,9 +156,9 @@ def _anchor_name(story_id: StoryId) -> str:
     return f"anchor:{story_id}"
 
 
-def _rewrites_ending(story: Story, job: Job) -> bool:
-    """Tell whether a retry replaces the passage that ended the story."""
-    return (
+def _ends(story: Story, job: Job) -> bool:
+    """Tell whether a job ends the story, or writes its ending anew."""
+    return job.kind is JobKind.END or (
         job.kind is JobKind.RETRY
         and story.status is StoryStatus.ENDED
         and any(entry.kind is EntryKind.END for entry in story.journal if not entry.is_undone)

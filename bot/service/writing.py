@@ -127,7 +127,7 @@ async def _attempts(
         try:
             await _stream(desk, backend, settings, presenter, progress)
             text = trim_passage(progress.text)
-            if text.strip():
+            if text.strip() != progress.prompt.opening.strip():
                 _screen(desk, text, settings)
                 return _written(desk, text, progress)
         except ScreenedError:
@@ -160,7 +160,7 @@ async def _stream(
         ScreenedError: the text holds what is not allowed here.
     """
     assert progress.prompt is not None  # noqa: S101 -- set by the caller
-    progress.text, progress.last = "", Chunk()
+    progress.text, progress.last = progress.prompt.opening, Chunk()
     screen = desk.output_screen(settings)
     follow = None if screen is None else follow_output(screen, progress.prompt.before)
     shown = ""
@@ -212,7 +212,7 @@ def _written(desk: Desk, text: str, progress: _Progress) -> Written:
         decode_s=0,
     )
     # Ids that say more than the text would put back what was trimmed from it.
-    has_ids = bool(last.token_ids) and text == progress.text
+    has_ids = bool(last.token_ids) and text == progress.text and not prompt.opening
     return Written(
         text=text,
         anchor=prompt.anchor,

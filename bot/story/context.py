@@ -19,6 +19,7 @@ from bot.story.context_parts import (
     COMPLETION,
     ContextPart,
     Frame,
+    PartLabel,
     Piece,
     frame_of,
     part_of,
@@ -70,6 +71,12 @@ class Context:
         messages = groupby(self.parts, key=lambda part: part.role)
         return PARAGRAPH.join("".join(part.text for part in parts) for _, parts in messages)
 
+    @property
+    def opening(self) -> str:
+        """The first words of the reply, where it is given some."""
+        last = self.parts[-1]
+        return last.text if last.label is PartLabel.OPENING else ""
+
 
 Count = Callable[[Sequence[ContextPart]], int]
 
@@ -84,7 +91,7 @@ def assemble(
     style: str = COMPLETION,
     tokenizer_hash: str = "",
     anchor: PassageId | None = None,
-    is_ending: bool = False,
+    ending: int | None = None,
     passages: Sequence[Passage] | None = None,
 ) -> Context:
     """Put a story to a model.
@@ -98,7 +105,8 @@ def assemble(
         style: "completion", "prefill" or "chat".
         tokenizer_hash: stored ids with this hash are given along with their text.
         anchor: what the context of the turn before gave.
-        is_ending: the reply is to end the story.
+        ending: the reply is to end the story, and this draws its first words; None where
+            the story goes on.
         passages: what to go on from, root first (for another alternate, without the
             head); the story as it reads, where None.
 
@@ -120,7 +128,7 @@ def assemble(
         current_beat(concept),
         words_for(concept, first_text),
         style=style,
-        is_ending=is_ending,
+        ending=ending,
         tokenizer_hash=tokenizer_hash,
     )
     pinned = count(parts_of(frame, ()))
@@ -165,7 +173,7 @@ def check_pinned(
         longest_beat(concept),
         words_for(concept, ""),
         style=style,
-        is_ending=False,
+        ending=None,
         tokenizer_hash="",
     )
     tokens = count(parts_of(frame, ()))

@@ -30,7 +30,8 @@ class FrontWords:
         name: the same without a line.
         chapter: the heading above the first words, in a completion: a model that
             has read books takes up the narrative there.
-        ending: the heading above the last words where the story is to end.
+        endings: what the last passage of a completion may begin with, so that it ends the
+            story: a model that is told to, by a heading or a note, writes about endings.
         prefill_task: asks a chat model for the story as an answer of its own.
         chat_task: opens the system message.
         chat_beat: what happens next, in a chat; ``{beat}``.
@@ -50,7 +51,7 @@ class FrontWords:
     line: str
     name: str
     chapter: str
-    ending: str
+    endings: tuple[str, ...]
     prefill_task: str
     chat_task: str
     chat_beat: str
@@ -81,7 +82,14 @@ ENGLISH = FrontWords(
     line="{name}: {line}.",
     name="With {name}.",
     chapter="Chapter One",
-    ending="The Last Chapter",
+    endings=(
+        "In the end,",
+        "At last,",
+        "And so,",
+        "From that day on,",
+        "Many years later,",
+        "When it was all over,",
+    ),
     prefill_task=(
         "You write vivid, well-told stories with real characters, dialogue and surprising events."
     ),
@@ -118,7 +126,7 @@ CHINESE = FrontWords(
     line="{name}：{line}。",
     name="主角：{name}。",
     chapter="第一章",
-    ending="最后一章",
+    endings=("最后，", "就这样，", "从那以后，", "多年以后，"),
     prefill_task="你写的故事生动好看，人物真实，有对话，有出人意料的事。",
     chat_task=(
         "你和大家一起写一个故事。每条消息都是故事的下一段。请从上一段停下的地方接着写，"

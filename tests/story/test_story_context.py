@@ -246,14 +246,25 @@ def test_the_pinned_check_reckons_with_the_longest_beat() -> None:
     assert both == short + 2
 
 
-def test_an_ending_has_its_heading_before_the_last_passage_but_not_in_a_sentence() -> None:
+def test_an_ending_is_given_its_first_words_but_not_within_a_sentence() -> None:
     teller = Teller()
     teller.add("One. Two.")
+    context = see(teller, ending=0)
+    assert context.text.endswith("One. Two.\n\nIn the end,")
+    assert context.opening == "\n\nIn the end,"
+    assert see(teller, ending=1).opening == "\n\nAt last,"
+    assert see(teller).opening == ""
     teller.add("She went")
+    assert see(teller, ending=0).text.endswith("Two.\n\nShe went")
     teller.add("home.")
-    text = see(teller, is_ending=True).text
-    assert text.endswith("One. Two.\n\nThe Last Chapter\n\nShe went home.")
-    assert see(Teller(), is_ending=True).text.endswith("Chapter One\n\nThe Last Chapter\n\n")
+    assert see(teller, ending=0).text.endswith("Two.\n\nShe went home.\n\nIn the end,")
+    assert see(Teller(), ending=0).text.endswith("Chapter One\n\nIn the end,")
+
+
+def test_a_chinese_ending_has_chinese_words() -> None:
+    teller = Teller()
+    teller.add("从前有一个村子。")
+    assert see(teller, ending=0).opening == "\n\n最后，"
 
 
 def test_a_prefill_is_an_answer_that_goes_on() -> None:
@@ -275,10 +286,8 @@ def test_a_prefill_without_words_leaves_the_answer_open() -> None:
     parts = see(Teller(), style=PREFILL).parts
     assert [part.role for part in parts] == ["system", "user", "assistant"]
     assert parts[-1].text == ""
-    ending = see(Teller(), style=PREFILL, is_ending=True).parts
-    assert "".join(part.text for part in ending if part.role == "assistant") == (
-        "The Last Chapter\n\n"
-    )
+    ending = see(Teller(), style=PREFILL, ending=0).parts
+    assert [part.text for part in ending if part.role == "assistant"] == ["In the end,"]
 
 
 def test_a_chat_alternates_and_ends_with_a_user() -> None:
@@ -309,10 +318,10 @@ def test_a_chat_puts_the_beat_before_the_members_last_words() -> None:
     teller.add("She went home.")
     last = see(teller, style=CHAT).parts[-1]
     assert last.text == "(What happens next: Mira finds a lantern.)\n\nShe went home."
-    ending = see(teller, style=CHAT, is_ending=True).parts[-1]
+    ending = see(teller, style=CHAT, ending=0).parts[-1]
     assert ending.text.startswith("(Write the last part")
     teller.answer("Then.")
-    assert see(teller, style=CHAT, is_ending=True).parts[-1].text.startswith("Write the last part")
+    assert see(teller, style=CHAT, ending=0).parts[-1].text.startswith("Write the last part")
 
 
 def test_a_chat_without_passages_asks_for_the_beginning() -> None:
@@ -353,14 +362,14 @@ def tokens_over_joints(parts: Sequence[ContextPart]) -> int:
     count=st.sampled_from([count_letters, tokens_of_bytes, tokens_over_joints]),
     style=st.sampled_from([COMPLETION, PREFILL, CHAT]),
     room=st.integers(150, 900),
-    is_ending=st.booleans(),
+    ending=st.integers(0, 2**63),
 )
 def test_every_context_fits_and_keeps_the_pinned_part_and_the_last_words(
     passages: list[tuple[bool, str]],
     count: Callable[[Sequence[ContextPart]], int],
     style: str,
     room: int,
-    is_ending: bool,
+    ending: int,
 ) -> None:
     concept = Concept(title="Lamp", premise="The lamps go out.", plot=("the fog lifts",))
     teller = Teller(concept)
@@ -372,7 +381,7 @@ def test_every_context_fits_and_keeps_the_pinned_part_and_the_last_words(
         else:
             teller.answer(text)
         story = teller.story
-        for ending in (False, is_ending):
+        for draw in (None, ending):
             pinned = assemble(
                 story,
                 count=count,
@@ -380,7 +389,7 @@ def test_every_context_fits_and_keeps_the_pinned_part_and_the_last_words(
                 reply_tokens=1,
                 style=style,
                 passages=(),
-                is_ending=ending,
+                ending=draw,
             ).pinned_tokens
             context = assemble(
                 story,
@@ -390,7 +399,7 @@ def test_every_context_fits_and_keeps_the_pinned_part_and_the_last_words(
                 reply_tokens=20,
                 budget_tokens=pinned + room,
                 anchor=anchor,
-                is_ending=ending,
+                ending=draw,
             )
             assert context.prompt_tokens == count(context.parts) <= pinned + room
             if front is None:
