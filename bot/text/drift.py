@@ -208,6 +208,10 @@ _THE_END = re.compile(
     r"(?:^|\n|[.!?…][\"”’']*[ \t]+)[*_]*(?:The End|THE END)[*_]*(?:[.!]|(?=\n))[*_]*(?=\s*\S)"
 )
 
+# Five short lines in a row, none of them said, nor a name in capitals as in a script. Chinese
+# says a whole paragraph in as many signs.
+_CRUMBS = re.compile(r"(?:\A|\n)\s*(?=\S)(?:(?![A-Z .,\'’-]+\n)[A-Za-z][^\n\"“”]{0,29}\n+){5}")
+
 _LINE = re.compile(
     "|".join(f"(?P<{rule.name}>{rule.pattern})" for rule in LINE_RULES), re.MULTILINE
 )
@@ -255,6 +259,17 @@ def explain_drift(text: str, context: str = "", *, only_end: bool = False) -> Dr
         if drift is not None
     ]
     return min(found, key=lambda drift: drift.offset, default=None)
+
+
+def find_crumbs(text: str, *, only_end: bool = False) -> int | None:
+    """Return the offset from which prose crumbles into lines of a few words; None where it stays whole.
+
+    Verse looks the same: ask only of a text that goes on from prose.
+    """
+    match = _CRUMBS.search(text, max(0, len(text) - _END_CHARS) if only_end else 0)
+    if match is None:
+        return None
+    return match.start() + len(match[0]) - len(match[0].lstrip())
 
 
 def _find_line(text: str, context: str, since: int) -> Drift | None:

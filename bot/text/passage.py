@@ -8,7 +8,7 @@ well under a millisecond.
 import re
 
 from bot.engine.types import GO_ON, Action, Verdict
-from bot.text.drift import find_drift
+from bot.text.drift import find_crumbs, find_drift
 from bot.text.loops import LoopFinder
 from bot.text.quotes import are_quotes_balanced, close_quotes
 from bot.text.sentences import last_sentence_end
@@ -38,10 +38,12 @@ class PassageMonitor:
         max_chars: here the last good sentence end ends it; None sets no such limit.
         context_tail: what stands before: its open quotes and its sentences count.
         forbids_loops: rewind to before a repetition.
-        forbids_drift: rewind to before the text leaves the story.
+        forbids_drift: rewind to before the text leaves the story, or crumbles into short lines
+            where the context has none.
     """
 
     __slots__ = (
+        "_forbids_crumbs",
         "_forbids_drift",
         "_loops",
         "_max_chars",
@@ -66,6 +68,7 @@ class PassageMonitor:
         self._paragraph = context_tail[-_CONTEXT_CHARS:].rpartition("\n\n")[2]
         self._loops = LoopFinder(context_tail[-_CONTEXT_CHARS:]) if forbids_loops else None
         self._forbids_drift = forbids_drift
+        self._forbids_crumbs = forbids_drift and find_crumbs(context_tail[-_CONTEXT_CHARS:]) is None
 
     def check(self, text: str, tokens: int, *, at_end: bool) -> Verdict:
         """Judge the text so far: go on, stop after so many characters, or rewind to so many."""
@@ -80,12 +83,14 @@ class PassageMonitor:
         return self._stop_if_whole(text)
 
     def _find_fault(self, text: str, *, only_end: bool) -> int | None:
-        drift = loop = None
+        drift = crumbs = loop = None
         if self._forbids_drift:
             drift = find_drift(text, self._paragraph, only_end=only_end)
+        if self._forbids_crumbs:
+            crumbs = find_crumbs(text, only_end=only_end)
         if self._loops:
             loop = self._loops.find(text, only_end=only_end)
-        return min((at for at in (drift, loop) if at is not None), default=None)
+        return min((at for at in (drift, crumbs, loop) if at is not None), default=None)
 
     def _leave(self, good: str, *, at_end: bool) -> Verdict:
         """End before the fault where enough was written, or sample anew from there."""
