@@ -165,7 +165,9 @@ SENTENCE_RULES = (
         r"(?:(?:And|But|So|Then|Now|Thus),? )?(?:[Tt]he|[Tt]his|[Oo]ur|[Mm]y) (?:stor(?:y|ies)|narrative) (?:begins|began|starts|started|ends|ended|goes on|went on(?=,| and)|continue[sd]|unfold(?:s|ed)|took (?:place|an?)|seem(?:s|ed)|could be|can be|has (?:been|a)|had an?|is (?:set|all|full|filled|over|one|an?)|was (?:an?|over|just|only|set|about)|itself)\b"
         r"|(?:And |But |So )?[Tt]h(?:at|is)(?:[’']s| is| was) (?:how|what|when|where|why) (?:made )?(?:the|this|our|my) story\b"
         r"|[^.!?\n\"“]*\bthat(?:[’']s| is| was) how (?:the|this|our) story (?:end|beg|start)\w+"
-        r"|(?:This|It) (?:is|was) (?:just |only )?an? (?:\w+ ){0,2}story\b",
+        r"|(?:This|It) (?:is|was) (?:just |only )?an? (?:\w+ ){0,2}story\b"
+        r"|(?:And )?[Aa]s (?:the|this|our|my) story (?:unfold|progress|develop|continue|came|comes|draws|drew|goes|went|ends|began)\w*\b"
+        r"|[^.!?\n\"“]*\b(?:beauty|power|art|magic|importance) of (?:storytelling|(?:the|this|a) (?:story|narrative))\b",
     ),
     Rule(
         "part_of_text",

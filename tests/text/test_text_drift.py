@@ -128,6 +128,8 @@ DRIFTING = {
         "And that's when the story started.",
         "They just walked on, and that's how the story ended.",
         "This was a long story, but the fox was old.",
+        "As the story unfolded, they were curious.",
+        "You can't help but be amazed at the beauty of storytelling.",
     ],
     "part_of_text": [
         'The sentence "He ran" is quite good.',
