@@ -234,6 +234,17 @@ REGISTRY: Mapping[str, Setting] = _declare(
         low=0,
         high=16,
     ),
+    _whole(
+        "candidates",
+        Group.SAMPLING,
+        N_(
+            "So many versions of a passage are written at once, and the one that follows best from the story is kept. "
+            "With more than one, nothing is shown before it is chosen."
+        ),
+        default=1,
+        low=1,
+        high=8,
+    ),
     _number(
         "presence_penalty",
         Group.SAMPLING,

@@ -39,12 +39,14 @@ class Prompt:
         anchor: the first passage in the context, for the next turn.
         before: the end of the text that the passage goes on from.
         opening: the passage's first words, which the engine writes on from.
+        blind: the prompt without any of the story, to tell what that contributes.
     """
 
     request: GenerationRequest
     anchor: PassageId | None
     before: str
     opening: str
+    blind: Sequence[PromptPart]
 
 
 def prompt_parts(parts: Sequence[ContextPart]) -> list[PromptPart]:
@@ -68,9 +70,23 @@ def sampling_record(sampling: SamplingParams) -> Mapping[str, float | int]:
 
 
 async def assemble_context(
-    desk: "Desk", backend: Backend, story: Story, settings: Settings, job: Job | None = None
+    desk: "Desk",
+    backend: Backend,
+    story: Story,
+    settings: Settings,
+    job: Job | None = None,
+    *,
+    is_blind: bool = False,
 ) -> Context:
     """Put a story to the model; without a job, as the next turn would.
+
+    Args:
+        desk: has the store.
+        backend: counts the tokens.
+        story: the story.
+        settings: of its place.
+        job: the passage that is to be written.
+        is_blind: put what is known of the story, and none of its passages.
 
     Raises:
         PinnedTooLargeError: the concept crowds out the story.
@@ -80,7 +96,7 @@ async def assemble_context(
         anchor = await load_anchor(unit, story.id)
     is_retry = job is not None and job.kind is JobKind.RETRY
     info = backend.info
-    path = tree.path(story)
+    path = [] if is_blind else tree.path(story)
     return await asyncio.to_thread(
         assemble,
         story,
@@ -106,6 +122,10 @@ async def compose(
         PromptTooLongError: the passage alone fills the window.
     """
     context = await assemble_context(desk, backend, story, settings, job)
+    blind: Sequence[PromptPart] = ()
+    if settings.candidates > 1:
+        front = await assemble_context(desk, backend, story, settings, job, is_blind=True)
+        blind = prompt_parts(front.parts)
     opening = context.opening
     before = context.text.removesuffix(opening)
     concept = tree.concept(story)
@@ -132,7 +152,9 @@ async def compose(
         cache_key=str(story.id),
         timeout_s=desk.limits.generation_s,
     )
-    return Prompt(request=request, anchor=context.anchor, before=before, opening=opening)
+    return Prompt(
+        request=request, anchor=context.anchor, before=before, opening=opening, blind=blind
+    )
 
 
 def reply_tokens(settings: Settings, window_tokens: int) -> int:

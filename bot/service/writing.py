@@ -10,6 +10,7 @@ Invariants:
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from bot.engine.types import Chunk, FinishReason, ModelInfo, Usage
 from bot.errors import EngineError, ScreenedError
 from bot.locales import N_
 from bot.policy.settings import Settings
+from bot.service.choosing import choose, write_candidates
 from bot.service.desk import Desk, follow_output
 from bot.service.prompts import Prompt, compose, sampling_record
 from bot.service.showing import SafePresenter
@@ -122,10 +124,11 @@ async def _attempts(
     empty = screened = 0
     attempt = 0
     while True:
-        progress.seed = seed_of_attempt(job.seed, attempt)
         progress.began_s = desk.clock.monotonic()
+        first = attempt * settings.candidates
+        seeds = [seed_of_attempt(job.seed, first + n) for n in range(settings.candidates)]
         try:
-            await _stream(desk, backend, settings, presenter, progress)
+            await _sample(desk, backend, settings, presenter, progress, seeds=seeds)
             text = trim_passage(progress.text)
             if text.strip() != progress.prompt.opening.strip():
                 _screen(desk, text, settings)
@@ -145,6 +148,33 @@ async def _attempts(
                 raise EngineError(reason=N_("the model returned nothing."))
         attempt += 1
         await presenter.grow("")
+
+
+async def _sample(
+    desk: Desk,
+    backend: Backend,
+    settings: Settings,
+    presenter: SafePresenter,
+    progress: _Progress,
+    *,
+    seeds: Sequence[int],
+) -> None:
+    """Write with each seed; of several texts the best is kept.
+
+    Raises:
+        ScreenedError: what was written is not allowed here.
+    """
+    assert progress.prompt is not None  # noqa: S101 -- set by the caller
+    progress.seed = seeds[0]
+    if len(seeds) == 1:
+        await _stream(desk, backend, settings, presenter, progress)
+        return
+    progress.text, progress.last = progress.prompt.opening, Chunk()
+    candidates = await write_candidates(backend, progress.prompt, seeds, presenter)
+    screen = desk.output_screen(settings)
+    chosen = await choose(backend, progress.prompt, candidates, screen)
+    progress.text += chosen.text
+    progress.last, progress.seed = chosen.last, chosen.seed
 
 
 async def _stream(
