@@ -46,7 +46,6 @@ ABLATIONS: Mapping[str, Ablation] = MappingProxyType(
         "repetition_penalty": Ablation({"repetition_penalty": "1"}),
         "no_repeat_ngram": Ablation({"no_repeat_ngram": "0"}),
         "presence": Ablation({"presence_penalty": "0", "frequency_penalty": "0"}),
-        "candidates": Ablation({"candidates": "1"}),
         "dry": Ablation({"dry_multiplier": "0"}),
         "repetition_control": Ablation(_NO_PENALTIES),
         "monitor": Ablation(forbids_loops=False, forbids_drift=False),
