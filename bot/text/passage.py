@@ -6,6 +6,7 @@ well under a millisecond.
 """
 
 import re
+from dataclasses import replace
 
 from bot.engine.types import GO_ON, Action, Verdict
 from bot.text.drift import find_crumbs, find_drift
@@ -37,6 +38,7 @@ class PassageMonitor:
         target_chars: from here on the first sentence end with balanced quotes ends it.
         max_chars: here the last good sentence end ends it; None sets no such limit.
         context_tail: what stands before: its open quotes and its sentences count.
+        opening: the passage's first words, which the generated text goes on from.
         forbids_loops: rewind to before a repetition.
         forbids_drift: rewind to before the text leaves the story, or crumbles into short lines
             where the context has none.
@@ -48,6 +50,7 @@ class PassageMonitor:
         "_loops",
         "_max_chars",
         "_min_chars",
+        "_opening",
         "_paragraph",
         "_target_chars",
     )
@@ -59,10 +62,12 @@ class PassageMonitor:
         target_chars: int,
         max_chars: int | None = None,
         context_tail: str = "",
+        opening: str = "",
         forbids_loops: bool = True,
         forbids_drift: bool = True,
     ) -> None:
         self._min_chars = min_chars
+        self._opening = opening
         self._target_chars = max(min_chars, target_chars)
         self._max_chars = max_chars
         self._paragraph = context_tail[-_CONTEXT_CHARS:].rpartition("\n\n")[2]
@@ -72,6 +77,11 @@ class PassageMonitor:
 
     def check(self, text: str, tokens: int, *, at_end: bool) -> Verdict:
         """Judge the text so far: go on, stop after so many characters, or rewind to so many."""
+        verdict = self._judge(self._opening + text, at_end=at_end)
+        kept = max(0, verdict.keep_chars - len(self._opening))
+        return verdict if verdict is GO_ON else replace(verdict, keep_chars=kept)
+
+    def _judge(self, text: str, *, at_end: bool) -> Verdict:
         fault = self._find_fault(text, only_end=not at_end)
         if fault is not None:
             return self._leave(text[:fault], at_end=at_end)

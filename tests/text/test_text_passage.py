@@ -149,6 +149,16 @@ def test_verse_may_go_on_as_verse_and_talk_in_short_lines() -> None:
     assert monitor(target_chars=500).check(talk, 9, at_end=False) == GO_ON
 
 
+def test_the_first_words_that_it_was_given_count_and_are_never_taken_back() -> None:
+    begun = PassageMonitor(min_chars=40, target_chars=80, opening="\n\nIn the end,")
+    about_text = " the reader of the last chapter slept."
+    assert begun.check(about_text, 9, at_end=False) == Verdict(Action.REWIND, 0)
+    whole = " they all went home. And the lamp went out in the last of the windows there."
+    assert begun.check(whole, 9, at_end=True) == Verdict(Action.STOP, len(whole))
+    assert begun.check(" they", 1, at_end=False) == GO_ON
+    assert begun.check("", 0, at_end=True).keep_chars == 0
+
+
 def test_it_rewinds_to_before_a_loop() -> None:
     loop = "He ran down the lane, down the lane, down the lane, down the lane"
     verdict = monitor().check(loop, 9, at_end=False)
