@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from bot.story.formats import SCREENPLAY
 from bot.story.front import FrontWords, describe
 from bot.story.model import AuthorKind, Concept, Passage, PassageId
 from bot.story.narrative import PARAGRAPH, ends_sentence
@@ -98,14 +99,16 @@ def frame_of(
         tokenizer_hash: whose ids the pieces have.
     """
     title = " ".join(concept.title.split())
-    note = words.ending if is_ending else ""
+    is_scene = concept.format == SCREENPLAY
+    note = (words.last_scene if is_scene else words.ending) if is_ending else ""
     if style == CHAT:
         front = (words.chat_task, title, describe(concept, words))
         note = words.chat_beat.format(beat=beat) if beat and not is_ending else ""
     elif style == PREFILL:
         front = (words.prefill_task, title, describe(concept, words, beat))
     else:
-        front = (title, describe(concept, words, beat), words.chapter)
+        # A scene has its heading, in the passage.
+        front = (title, describe(concept, words, beat), "" if is_scene else words.chapter)
     return Frame(words, PARAGRAPH.join(filter(None, front)), note, style, is_ending, tokenizer_hash)
 
 
