@@ -9,6 +9,7 @@ from typing import Final
 
 from bot.errors import UnknownCommandError
 from bot.locales import N_
+from bot.story.model import FormOutcome, Passage
 
 PROSE: Final = "prose"
 FABLE: Final = "fable"
@@ -26,6 +27,15 @@ FORMAT_LABELS: Final = {
 
 LEAST_AGE: Final = 3
 MOST_AGE: Final = 18
+
+
+MISSED_FORM: Final = N_("The model could not keep the form of this format here.")
+
+
+def has_missed_form(passage: Passage) -> bool:
+    """Tell whether a passage stands there as the model wrote it, without its format's form."""
+    origin = passage.provenance
+    return origin is not None and origin.form == FormOutcome.MISSED and not passage.is_edited
 
 
 def known_format(name: str) -> str:

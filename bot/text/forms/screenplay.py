@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from bot.text.forms import fountain
 from bot.text.forms.faults import Fault
 from bot.text.forms.fountain import Element, Kind, Script, looks_like_cue
+from bot.text.function_words import FUNCTION_WORDS
 from bot.text.sentences import last_sentence_end
 
 _HEADING_CHARS = 80
@@ -59,8 +60,8 @@ def check(text: str, *, is_whole: bool = True) -> tuple[Fault, ...]:
 
     Args:
         text: the text.
-        is_whole: a whole script has a scene heading before anything happens, action and
-            dialogue; a passage of one may be any of these.
+        is_whole: a whole script has a scene heading before anybody speaks, action and dialogue;
+            a passage of one may be any of these.
     """
     elements = fountain.parse(text, may_have_title_page=False).elements
     faults: list[Fault] = []
@@ -84,7 +85,7 @@ def repair(text: str, *, heading: str = "") -> str:
 
     Args:
         text: the text.
-        heading: set above a text that has no scene heading of its own before anything happens.
+        heading: set above a text in which somebody speaks before any scene heading.
     """
     parsed = fountain.parse(text, may_have_title_page=False).elements
     elements = [better for element in parsed for better in _repair(element)]
@@ -112,7 +113,10 @@ def heading_of(setting: str, time: str = "") -> str:
         bare = bare[article.end() :]
     end = _PLACE_END.search(bare)
     place = bare[: end.start()] if end and end.start() else bare.rstrip(".,;:!?")
-    place = " ".join(place.split()[:_PLACE_WORDS]).upper()
+    named = place.split()[:_PLACE_WORDS]
+    while len(named) > 1 and named[-1].casefold() in FUNCTION_WORDS:
+        named.pop()
+    place = " ".join(named).upper()
     inside = "INT." if _INSIDE.search(place) else "EXT."
     return f"{inside} {place} - {told or time or 'DAY'}"
 
@@ -202,7 +206,8 @@ def _without_lonely_cues(elements: Iterable[Element]) -> Iterator[Element]:
 
 def _missing(elements: Iterable[Element]) -> Iterator[str]:
     told = [element.kind for element in elements if element.kind not in _STRUCTURE]
-    if not told or told[0] is not Kind.HEADING:
+    speech = told.index(Kind.CHARACTER) if Kind.CHARACTER in told else len(told)
+    if Kind.HEADING not in told[:speech]:
         yield "heading missing"
     if Kind.ACTION not in told:
         yield "action missing"
