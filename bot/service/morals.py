@@ -15,6 +15,7 @@ from bot.engine.types import GenerationRequest, PromptPart, SamplingParams, Scor
 from bot.errors import EngineError
 from bot.service.prompts import Prompt
 from bot.story import tree
+from bot.story.fables import MoralPrompt, moral_prompt
 from bot.story.formats import FABLE, LESSON, SCREENPLAY
 from bot.story.model import FormOutcome, Story
 from bot.story.narrative import narrative
@@ -65,16 +66,14 @@ def _judge_lesson(story: Story, text: str) -> FormOutcome:
 
 
 async def _with_moral(backend: Backend, prompt: Prompt, story: Story, text: str) -> tuple[str, str]:
-    names = name_words(f"{prompt.before}\n\n{text}")
-    request = prompt.request
-    role = None if request.prompt[-1].role is None else "assistant"
-    label = fable.label_of(f"{narrative(story)}{text}")
-    known = [*request.prompt, PromptPart(f"{text}\n\n{label}", role=role)]
+    told = f"{narrative(story)}\n\n{text.strip()}"
+    names = name_words(told)
+    question = moral_prompt(tree.concept(story), told)
     try:
         for number in range(ROUNDS):
-            found = await _morals(backend, request, known, names, number)
+            found = await _morals(backend, prompt.request, question, names, number)
             if found:
-                moral = await _best(backend, request, known, found, label)
+                moral = await _best(backend, prompt.request, question, found)
                 outcome = FormOutcome.RESAMPLED if number else FormOutcome.KEPT
                 return fable.join(text, moral), outcome.value
     except EngineError as error:
@@ -85,7 +84,7 @@ async def _with_moral(backend: Backend, prompt: Prompt, story: Story, text: str)
 async def _morals(
     backend: Backend,
     request: GenerationRequest,
-    known: list[PromptPart],
+    question: MoralPrompt,
     names: Collection[str],
     number: int,
 ) -> list[str]:
@@ -93,13 +92,19 @@ async def _morals(
         text = ""
         asked = replace(
             request,
-            prompt=known,
-            sampling=SamplingParams(temperature=_TEMPERATURE, dry_multiplier=0.0),
+            prompt=[PromptPart(question.text)],
+            sampling=SamplingParams(
+                temperature=_TEMPERATURE,
+                presence_penalty=0.0,
+                frequency_penalty=0.0,
+                dry_multiplier=0.0,
+            ),
             seed=(request.seed + 1 + number * CANDIDATES + at) % _SEEDS,
             max_tokens=_TOKENS,
             min_tokens=0,
             stop=("\n",),
             monitor=None,
+            cache_key=f"{request.cache_key} moral",
         )
         async with contextlib.aclosing(backend.stream(asked)) as chunks:
             async for chunk in chunks:
@@ -107,34 +112,29 @@ async def _morals(
         return fable.moral_in(text, names)
 
     found = await asyncio.gather(*map(ask, range(CANDIDATES)))
-    return list(dict.fromkeys(moral for moral in found if moral))
+    return list(dict.fromkeys(moral for moral in found if moral and moral not in question.shown))
 
 
 async def _best(
-    backend: Backend,
-    request: GenerationRequest,
-    known: list[PromptPart],
-    found: list[str],
-    label: str,
+    backend: Backend, request: GenerationRequest, question: MoralPrompt, found: list[str]
 ) -> str:
     """Return the moral that gains most from the story: the likeliest by itself fits everywhere."""
     if len(found) == 1:
         return found[0]
-    blind = [PromptPart(f"A fable.\n\n{label}")]
 
     async def gain(moral: str) -> float:
         scores = [
             await backend.score(
                 ScoreRequest(
-                    prompt=before,
+                    prompt=[PromptPart(before)],
                     text=f" {moral}",
                     owner=request.owner,
                     group=request.group,
-                    cache_key=key,
+                    cache_key=f"{request.cache_key} {name}",
                     timeout_s=request.timeout_s,
                 )
             )
-            for before, key in ((known, request.cache_key), (blind, f"{request.cache_key} blind"))
+            for before, name in ((question.text, "moral"), (question.blind, "blind"))
         ]
         return scores[0].mean - scores[1].mean
 

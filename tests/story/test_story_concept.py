@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 -- Chinese punctuation is meant
 import json
 
 import pytest
@@ -32,6 +33,7 @@ from bot.story.concept_tables import (
     THEMES,
     TITLES,
 )
+from bot.story.fables import moral_prompt
 from bot.story.formats import known_format, read_age, read_format
 from bot.story.model import CastMember, Concept
 
@@ -111,7 +113,7 @@ def test_a_wish_becomes_the_beginning_of_a_concept() -> None:
 def test_fields_are_edited_as_text() -> None:
     concept = Concept(cast=(CastMember(name="Mira", line="a lamplighter"), CastMember(name="Fox")))
     assert field_text(concept, ConceptField.CAST) == "Mira: a lamplighter\nFox"
-    assert read_field(ConceptField.CAST, "Mira : a  lamplighter\n\n米拉：点灯人\n: nobody") == (  # noqa: RUF001 -- a Chinese colon is meant
+    assert read_field(ConceptField.CAST, "Mira : a  lamplighter\n\n米拉：点灯人\n: nobody") == (
         CastMember(name="Mira", line="a lamplighter"),
         CastMember(name="米拉", line="点灯人"),
     )
@@ -336,3 +338,16 @@ def test_an_age_out_of_range_is_refused(given: str) -> None:
     assert read_age("") == 0
     with pytest.raises(UnknownCommandError):
         read_age(given)
+
+
+def test_a_moral_is_asked_for_after_the_story_and_never_taken_from_the_examples() -> None:
+    concept = Concept(theme="envy", premise="A crow envies a swan.")
+    asked = moral_prompt(concept, "The crow washed all day. " * 40)
+    assert asked.text.endswith("washed all day.\nTheme: envy\nMoral:")
+    assert "A crow envies a swan." in asked.text
+    assert "crow" not in asked.blind
+    assert asked.blind.endswith("\nMoral:")
+    assert "Slow and steady wins the race." in asked.shown
+    assert len(asked.text) - len(asked.blind) < 600
+    chinese = moral_prompt(Concept(), "乌鸦整天洗澡，可是它还是黑的。")
+    assert chinese.text.endswith("乌鸦整天洗澡，可是它还是黑的。\n寓意：")

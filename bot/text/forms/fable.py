@@ -28,10 +28,13 @@ _LEAST_WORDS = 4
 _MOST_WORDS = 30
 _CJK_LEAST = 5
 _CJK_MOST = 50
-# A moral tells no event: these tell one, or speak to somebody who writes.
+# A moral tells no event and speaks for nobody: these do, or talk about the text.
 _TELLING = re.compile(
-    r"\b(?:he|she|his|him|hers?|was|were|had|did|said|went|came|story|stories|fable|tale|moral|character|reader|author)\b",
+    r"\b(?:i|me|my|this|these|she|hers?|was|were|had|did|said|went|came|story|stories|fable|tale|moral|character|reader|author)\b",
     re.IGNORECASE,
+)
+_NO_SENTENCE = re.compile(
+    r"(?:The|An?) (?:importance|value|power|story|lesson|danger|need|art|end|beginning) of\b(?!.*\b(?:is|are|can|lies|comes)\b)"
 )
 
 
@@ -84,6 +87,7 @@ def moral_faults(moral: str, names: Collection[str]) -> tuple[str, ...]:
         ("unfinished", moral[-1:] not in {".", "!", "。", "！"}),
         ("names", any(word in names for word in found)),
         ("event", _TELLING.search(moral) is not None),
+        ("no sentence", not is_cjk and _NO_SENTENCE.match(moral) is not None),
         ("quotes", any(sign in moral for sign in '"“”「」:：')),
         ("drift", find_drift(moral) is not None),
     )

@@ -33,6 +33,7 @@ _WHO = 3
 _ORDERS = 2
 _SHORT_SENTENCE = 5  # words; a shorter one tells too little to ask about
 _LONG_SENTENCE = 30
+_PRONOUN = re.compile(r"(?:any|some|every|no)(?:thing|body|where|one|how|time|times)|otherwise")
 _OTHERS = 2  # wrong answers beside the right one
 
 
@@ -178,6 +179,8 @@ def _entries(story: str, told: Sequence[str], age: int) -> tuple[Entry, ...]:
             folded = word.casefold()
             is_plain = folded.isascii() and folded.isalpha()
             if folded in FUNCTION_WORDS or folded in names or not is_plain or len(folded) < least:
+                continue
+            if _PRONOUN.fullmatch(folded):
                 continue
             score = len(folded) / 2 + _syllables(folded) - counts[folded] / 2
             if _stem(folded) not in scored:
