@@ -45,6 +45,7 @@ _SCENE_CHARS = 1800
 """After so many a passage begins a scene."""
 
 _LATER = "LATER"
+_LEAST_SPEAKERS = 2
 _MIN_TOKENS = 8
 """Before so many tokens a base model may not end the text: it likes to end it at once."""
 
@@ -182,8 +183,11 @@ def _scene_of(
     script = narrative(story, told)
     elements = fountain.parse(script, may_have_title_page=False).elements
     spoken = fountain.speakers(elements)
-    cast = concept.cast or fallback(ConceptField.CAST, concept, story.id)
-    names = tuple(one.name for one in cast if isinstance(one, CastMember))
+    known = {one.name: None for one in concept.cast}
+    if len(known) < _LEAST_SPEAKERS:  # nobody has a dialogue alone
+        drawn = fallback(ConceptField.CAST, concept, story.id)
+        known |= {one.name: None for one in drawn if isinstance(one, CastMember)}
+    names = tuple(known)
     setting = concept.setting or str(fallback(ConceptField.SETTING, concept, story.id))
     headings = [element.text for element in elements if element.kind is Kind.HEADING]
     since = len(script) - (script.rfind(headings[-1]) if headings else 0)

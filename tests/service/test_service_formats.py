@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,7 @@ from bot.story import tree
 from bot.story.concept import Wish
 from bot.story.model import CastMember, Concept, Passage
 from bot.story.narrative import narrative
-from bot.text.forms import fable, lesson, screenplay
+from bot.text.forms import fable, fountain, lesson, screenplay
 from tests.service.service_world import World
 
 MORAL = " Those who share their bread are never alone."
@@ -126,6 +127,17 @@ async def test_what_has_faults_is_sampled_again_and_then_put_right(
     assert passage.provenance is not None
     assert passage.provenance.form == form
     assert screenplay.check(narrative(await small_world.story())) == ()
+
+
+@pytest.mark.parametrize("cast", [(), (CastMember(name="Nora"),)])
+async def test_nobody_has_a_dialogue_alone(
+    small_world: World, cast: tuple[CastMember, ...]
+) -> None:
+    await played(small_world, Player(), replace(CONCEPT, cast=cast))
+    elements = fountain.parse(narrative(await small_world.story())).elements
+    spoken = fountain.speakers(elements)
+    assert len(spoken) == 2
+    assert not cast or "NORA" in spoken
 
 
 async def test_a_screenplay_ends_with_a_fade(small_world: World) -> None:
