@@ -53,10 +53,12 @@ COMMANDS: Mapping[str, Command] = {
         Command(
             "start",
             N_(
-                "[premise] [--title T] [--genre G] [--format prose|fable|screenplay|lesson] [--age YEARS]"
+                "[premise] [--title T] [--genre G] [--format F] [--age YEARS]"
                 " [--theme T] [--setting S] [--opening WORDS] [--begin]"
             ),
-            N_("Begin a story: shows its concept first; --begin skips the card"),
+            N_(
+                "Begin a story (prose, fable, screenplay or lesson): shows its concept first; --begin skips the card"
+            ),
             options=("title", "genre", "format", "age", "theme", "setting", "opening"),
             flags=("begin",),
             values={"format": STORY_FORMATS},
@@ -100,8 +102,8 @@ COMMANDS: Mapping[str, Command] = {
         ),
         Command(
             "export",
-            N_("[file] [--format txt|markdown|fountain|json]"),
-            N_("Write the story to a file"),
+            N_("[file] [--format F]"),
+            N_("Write the story to a file: txt, markdown, fountain or json"),
             options=("format",),
             values={"format": FORMATS},
         ),
