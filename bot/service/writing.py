@@ -21,11 +21,14 @@ from bot.locales import N_
 from bot.policy.settings import Settings
 from bot.service.choosing import choose, write_candidates
 from bot.service.desk import Desk, follow_output
+from bot.service.morals import settle_form
 from bot.service.prompts import Prompt, compose, sampling_record
+from bot.service.screenwriting import Screenwriter
 from bot.service.showing import SafePresenter
 from bot.story.model import PassageId, Provenance, Story
 from bot.story.narrative import is_cjk
 from bot.story.ports import Job
+from bot.text.forms import screenplay
 from bot.text.passage import trim_passage
 from bot.text.sentences import last_sentence_end
 
@@ -57,6 +60,7 @@ class _Progress:
     info: ModelInfo | None = None
     last: Chunk = field(default_factory=Chunk)
     began_s: float = 0.0
+    form: str = ""
 
 
 def seed_of_attempt(seed: int, attempt: int) -> int:
@@ -101,7 +105,7 @@ def _kept(desk: Desk, settings: Settings, progress: _Progress) -> Written | None
     progress.last = replace(progress.last, finish=FinishReason.CANCELLED)
     if last_sentence_end(progress.text) == 0:
         return None
-    text = trim_passage(progress.text)
+    text = _whole(progress)
     _screen(desk, text, settings)
     return _written(desk, text, progress)
 
@@ -129,8 +133,11 @@ async def _attempts(
         seeds = [seed_of_attempt(job.seed, first + n) for n in range(settings.candidates)]
         try:
             await _sample(desk, backend, settings, presenter, progress, seeds=seeds)
-            text = trim_passage(progress.text)
+            text = _whole(progress)
             if text.strip() != progress.prompt.opening.strip():
+                text, progress.form = await settle_form(
+                    backend, progress.prompt, story, text, progress.form
+                )
                 _screen(desk, text, settings)
                 return _written(desk, text, progress)
         except ScreenedError:
@@ -166,7 +173,9 @@ async def _sample(
     """
     assert progress.prompt is not None  # noqa: S101 -- set by the caller
     progress.seed = seeds[0]
-    if len(seeds) == 1:
+    if (
+        len(seeds) == 1 or progress.prompt.scene is not None
+    ):  # a scene's elements are chosen one by one
         await _stream(desk, backend, settings, presenter, progress)
         return
     progress.text, progress.last = progress.prompt.opening, Chunk()
@@ -195,7 +204,10 @@ async def _stream(
     follow = None if screen is None else follow_output(screen, progress.prompt.before)
     shown = ""
     request = replace(progress.prompt.request, seed=progress.seed)
-    async with contextlib.aclosing(backend.stream(request)) as chunks:
+    scene = progress.prompt.scene
+    writer = None if scene is None else Screenwriter(backend, request, scene)
+    stream = backend.stream(request) if writer is None else writer.stream()
+    async with contextlib.aclosing(stream) as chunks:
         async for chunk in chunks:
             if chunk.queue_place is not None:
                 await presenter.queued(chunk.queue_place)
@@ -211,6 +223,17 @@ async def _stream(
             if visible != shown:
                 shown = visible
                 await presenter.grow(visible)
+    if writer is not None:
+        progress.form = writer.outcome.value
+
+
+def _whole(progress: _Progress) -> str:
+    """Return what is whole of a text under way, in its form."""
+    if progress.prompt is None or progress.prompt.scene is None:
+        return trim_passage(progress.text)
+    text = progress.text
+    front = text[: len(text) - len(text.lstrip())]
+    return front + screenplay.repair(text.strip())
 
 
 def _screen(desk: Desk, text: str, settings: Settings) -> None:
@@ -258,6 +281,7 @@ def _written(desk: Desk, text: str, progress: _Progress) -> Written:
             completion_tokens=usage.completion_tokens,
             rewinds=usage.rewinds,
             duration_s=round(desk.clock.monotonic() - progress.began_s, 3),
+            form=progress.form,
             tokenizer_hash=info.tokenizer_hash if has_ids else "",
             token_ids=last.token_ids if has_ids else (),
         ),

@@ -93,6 +93,7 @@ def assemble(
     anchor: PassageId | None = None,
     ending: int | None = None,
     passages: Sequence[Passage] | None = None,
+    retell: Callable[[str], str] | None = None,
 ) -> Context:
     """Put a story to a model.
 
@@ -109,6 +110,7 @@ def assemble(
             the story goes on.
         passages: what to go on from, root first (for another alternate, without the
             head); the story as it reads, where None.
+        retell: puts a passage into the layout in which the model sees it; None leaves it.
 
     Raises:
         PinnedTooLargeError: the pinned part would crowd out the story.
@@ -121,7 +123,7 @@ def assemble(
         raise PromptTooLongError(tokens=reply_tokens + 1, limit=window_tokens)
     concept = tree.concept(story)
     whole = tree.path(story)
-    pieces = _pieces(story, whole if passages is None else passages, tokenizer_hash)
+    pieces = _pieces(story, whole if passages is None else passages, tokenizer_hash, retell)
     first_text = tree.text_of(story, whole[0]) if whole else ""
     frame = frame_of(
         concept,
@@ -186,18 +188,29 @@ def _check(pinned: int, limit: int) -> None:
         raise PinnedTooLargeError(tokens=pinned, limit=limit)
 
 
-def _pieces(story: Story, passages: Sequence[Passage], tokenizer_hash: str) -> list[Piece]:
+def _pieces(
+    story: Story,
+    passages: Sequence[Passage],
+    tokenizer_hash: str,
+    retell: Callable[[str], str] | None,
+) -> list[Piece]:
     pieces: list[Piece] = []
     before = ""
     for passage in passages:
         text = tree.text_of(story, passage)
+        if retell is not None:
+            text = retell(text)
         if not text.strip():
             continue
         origin = passage.provenance
         as_written = is_generated(passage)
         ids = (
             origin.token_ids
-            if as_written and origin and tokenizer_hash and origin.tokenizer_hash == tokenizer_hash
+            if as_written
+            and retell is None
+            and origin
+            and tokenizer_hash
+            and origin.tokenizer_hash == tokenizer_hash
             else None
         )
         between = joint(before, text, is_generated=as_written)

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from bot.story.formats import SCREENPLAY
 from bot.story.front import FrontWords, describe
 from bot.story.model import AuthorKind, Concept, Passage, PassageId
 from bot.story.narrative import PARAGRAPH, ends_sentence
@@ -105,6 +106,7 @@ def frame_of(
         tokenizer_hash: whose ids the pieces have.
     """
     title = " ".join(concept.title.split())
+    is_scene = concept.format == SCREENPLAY
     is_ending = ending is not None
     note = opening = ""
     if style == CHAT:
@@ -113,8 +115,9 @@ def frame_of(
     elif style == PREFILL:
         front = (words.prefill_task, title, describe(concept, words, beat))
     else:
-        front = (title, describe(concept, words, beat), words.chapter)
-    if ending is not None and style != CHAT:
+        # A scene has its heading, in the passage.
+        front = (title, describe(concept, words, beat), "" if is_scene else words.chapter)
+    if ending is not None and style != CHAT and not is_scene:
         opening = words.endings[ending % len(words.endings)]
     return Frame(
         words,

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bot.story.formats import FABLE, LESSON, SCREENPLAY
 from bot.story.model import CastMember, Concept
 from bot.story.narrative import is_cjk
 
@@ -21,6 +22,8 @@ class FrontWords:
         genres: how a story of a genre is announced.
         any_genre: the same for a genre that is not listed; ``{genre}``.
         no_genre: the same without one.
+        formats: said of a story in a format, after its genre; prose says nothing.
+        for_age: of a lesson, where the readers' age is known; ``{age}``.
         theme: joins the theme on; ``{theme}``.
         setting: joins the setting on; ``{setting}``.
         stop: ends a sentence.
@@ -43,6 +46,8 @@ class FrontWords:
     genres: Mapping[str, str]
     any_genre: str
     no_genre: str
+    formats: Mapping[str, str]
+    for_age: str
     theme: str
     setting: str
     stop: str
@@ -74,6 +79,12 @@ ENGLISH = FrontWords(
     },
     any_genre="A story in the genre {genre}",
     no_genre="A short story",
+    formats={
+        FABLE: ", told as a fable",
+        SCREENPLAY: ", written as a play",
+        LESSON: " for children",
+    },
+    for_age=" for children of {age}",
     theme=" about {theme}",
     setting=", set in {setting}",
     stop=".",
@@ -118,6 +129,8 @@ CHINESE = FrontWords(
     },
     any_genre="一个{genre}故事",
     no_genre="一个短篇故事",
+    formats={FABLE: "，写成寓言", SCREENPLAY: "，写成剧本", LESSON: "，写给孩子"},
+    for_age="，写给{age}岁的孩子",
     theme="，讲的是{theme}",
     setting="，发生在{setting}",
     stop="。",
@@ -161,6 +174,10 @@ def describe(concept: Concept, words: FrontWords, beat: str = "") -> str:
     lead = words.genres.get(genre) or (
         words.any_genre.format(genre=genre) if genre else words.no_genre
     )
+    if concept.format == LESSON and concept.reader_age:
+        lead += words.for_age.format(age=concept.reader_age)
+    else:
+        lead += words.formats.get(concept.format, "")
     if concept.theme:
         lead += words.theme.format(theme=_bare(concept.theme))
     if concept.setting:

@@ -17,7 +17,7 @@ from tokenizers import AddedToken
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from bot.story.concept_tables import GENRES
-from bot.training.data.reading import FORMATS
+from bot.story.formats import FORMATS
 from bot.training.data.tale import Tale
 
 

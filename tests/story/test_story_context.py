@@ -93,6 +93,44 @@ def test_a_genre_that_is_not_in_the_tables_is_named() -> None:
     assert "With Mira." in see(Teller(Concept(cast=(CastMember(name="Mira"),)))).text
 
 
+@pytest.mark.parametrize(
+    ("concept", "front"),
+    [
+        (Concept(format="fable", theme="envy"), "A short story, told as a fable about envy."),
+        (Concept(format="fable"), "A short story, told as a fable."),
+        (Concept(format="lesson", theme="honesty"), "A short story for children about honesty."),
+        (
+            Concept(format="lesson", reader_age=8, genre="mystery"),
+            "A mystery story for children of 8.",
+        ),
+        (Concept(format="fable", title="狐狸"), "狐狸\n\n一个短篇故事，写成寓言。"),
+        (
+            Concept(format="lesson", title="狐狸", reader_age=8),
+            "狐狸\n\n一个短篇故事，写给8岁的孩子。",
+        ),
+        (Concept(format="opera"), "A short story."),
+    ],
+)
+def test_the_front_says_the_format(concept: Concept, front: str) -> None:
+    shown = see(Teller(concept)).text
+    assert shown.removesuffix("\n\nChapter One\n\n").removesuffix("\n\n第一章\n\n") == front
+
+
+def test_a_screenplay_has_no_chapters() -> None:
+    concept = Concept(format="screenplay", genre="mystery")
+    assert see(Teller(concept)).text == "A mystery story, written as a play.\n\n"
+    assert see(Teller(concept), ending=0).opening == ""
+
+
+def test_passages_are_put_into_the_layout_that_the_model_knows() -> None:
+    teller = Teller()
+    teller.answer("ONE", ids=(1,), tokenizer_hash="mine")
+    teller.add("TWO.")
+    seen = see(teller, tokenizer_hash="mine", retell=str.lower)
+    assert seen.text.endswith("Chapter One\n\none two.")
+    assert all(part.token_ids is None for part in seen.parts)
+
+
 def test_stored_ids_stand_where_the_tokenizer_is_the_same_and_nobody_edited() -> None:
     teller = Teller()
     teller.answer(" One.", ids=(1, 2), tokenizer_hash="mine")

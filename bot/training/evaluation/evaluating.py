@@ -19,6 +19,8 @@ from bot.training.evaluation.ablations import find_ablation
 from bot.training.evaluation.copying import Copies
 from bot.training.evaluation.errors import NothingWrittenError, TooLittleTextError
 from bot.training.evaluation.figures import Column, Judge, measure_column
+from bot.training.evaluation.format_writing import write_formats
+from bot.training.evaluation.forms import FormFigures
 from bot.training.evaluation.goals import judge as judge_goals
 from bot.training.evaluation.keeping import Kept
 from bot.training.evaluation.lexicon import WORD_LIST, Lexicon
@@ -56,7 +58,7 @@ def evaluate(
         raise TooLittleTextError(found=len(human), words=plan.words, needed=_LEAST_PIECES)
     lexicon = Lexicon(tales)
     copies = Copies(read_texts(wish.against) if wish.against else tales)
-    written, found = asyncio.run(_write_all(wanted, plan, settings, report, Kept(wish.out)))
+    written, found, forms = asyncio.run(_write_all(wanted, plan, settings, report, Kept(wish.out)))
     if not any(each.samples for each in written.values()):
         raise NothingWrittenError(words=plan.words)
     first = found[wish.models[0]]
@@ -99,6 +101,7 @@ def evaluate(
         columns=tuple(columns[each.name] for each in wanted),
         held_out=tuple(helds),
         retention=retention,
+        forms=forms,
         goals=tuple(judge_goals([columns[each.name] for each in wanted], columns[HUMAN])),
         versions={name: version(name) for name in _LIBRARIES},
         took_s=time.monotonic() - begun_s,
@@ -108,9 +111,11 @@ def evaluate(
 
 async def _write_all(
     wanted: Sequence[Wanted], plan: Plan, settings: Settings, report: Report, kept: Kept
-) -> tuple[dict[str, Stories], dict[str, Resolved]]:
-    """Write all columns, each model loaded once."""
+) -> tuple[dict[str, Stories], dict[str, Resolved], dict[str, Mapping[str, FormFigures]]]:
+    """Write all columns and formats, each model loaded once."""
     written: dict[str, Stories] = {}
+    forms: dict[str, Mapping[str, FormFigures]] = {}
+    labels = label_models(list(dict.fromkeys(each.model for each in wanted)))
     found: dict[str, Resolved] = {}
     chosen = spread(plan.openings)
     for name in dict.fromkeys(each.model for each in wanted):
@@ -133,9 +138,15 @@ async def _write_all(
                         kept=kept,
                         report=partial(report, f"{each.name} writes"),
                     )
+            label = labels[name]
+            formed = await write_formats(
+                backend, plan, report=partial(report, f"{label} writes in formats")
+            )
+            if formed:
+                forms[label] = formed
         finally:
             await backend.aclose()
-    return written, found
+    return written, found, forms
 
 
 def _scorer(found: Resolved, label: str, plan: Plan, settings: Settings) -> Scorer:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from bot.training.evaluation.figures import Column
+from bot.training.evaluation.forms import FormFigures
 from bot.training.evaluation.goals import Goal
 from bot.training.evaluation.plan import Plan
 from bot.training.evaluation.retention import Retention
@@ -99,6 +100,7 @@ class Results:
         columns: the models' and settings'.
         held_out: by model.
         retention: by model.
+        forms: by model and format; none where they were not asked for.
         goals: how they stand.
         versions: of libraries.
         took_s: seconds.
@@ -114,6 +116,7 @@ class Results:
     held_out: tuple[HeldOut, ...]
     retention: Mapping[str, Sequence[Retention]]
     goals: tuple[Goal, ...]
+    forms: Mapping[str, Mapping[str, FormFigures]] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     took_s: float = 0.0
     is_quick: bool = False
@@ -156,6 +159,10 @@ class Results:
             "retention": {
                 model: [_retention(each, self.plan.draws) for each in found]
                 for model, found in self.retention.items()
+            },
+            "forms": {
+                model: {form: asdict(each) for form, each in found.items()}
+                for model, found in self.forms.items()
             },
             "goals": [asdict(goal) for goal in self.goals],
         }
