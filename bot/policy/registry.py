@@ -182,7 +182,7 @@ REGISTRY: Mapping[str, Setting] = _declare(
         "temperature",
         Group.SAMPLING,
         N_("How daring the model is: 0 always takes the likeliest word."),
-        default=0.9,
+        default=0.95,
         low=0.0,
         high=2.0,
     ),
