@@ -52,6 +52,10 @@ def evaluate(
     words: Annotated[
         int | None, typer.Option(min=20, max=5000, help="To which each story is cut.")
     ] = None,
+    formats: Annotated[
+        int,
+        typer.Option(min=0, max=1000, help="Stories in each format whose form is checked too."),
+    ] = 0,
     mauve: Annotated[
         bool, typer.Option("--mauve", help="MAUVE too, where mauve-text is installed.")
     ] = False,
@@ -95,6 +99,7 @@ def evaluate(
                 seeds=seeds or plan.seeds,
                 turns=turns or plan.turns,
                 words=words or plan.words,
+                formats=formats,
             ),
             settings=operator,
             words=language,

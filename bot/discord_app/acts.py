@@ -25,12 +25,13 @@ from bot.discord_app.views.panels import (
     page_panel,
 )
 from bot.errors import InvalidInputError, NotFoundError
-from bot.export import export
+from bot.export import export, lesson_text
 from bot.locales import N_, Words
 from bot.service.api import Receipt, ReceiptKind
 from bot.story import tree
 from bot.story.concept import Wish, concept_of
-from bot.story.model import PassageId, Story, StoryId
+from bot.story.formats import LESSON
+from bot.story.model import PassageId, Story, StoryId, StoryStatus
 from bot.story.narrative import narrative
 
 MAX_IMPORT_BYTES = 8 * 2**20
@@ -150,8 +151,21 @@ class Acts:
         )
         if receipt.job_id is not None:
             await answer.confirm(answer.words(N_("The model writes an ending.")))
+            await self._teach(answer, receipt)
             return
         await answer.confirm(answer.words(N_("The story has ended. Undo takes that back.")))
+
+    async def _teach(self, answer: Answer, receipt: Receipt) -> None:
+        """Give who ended a lesson its words, questions and answers, once the ending is there."""
+        if tree.concept(receipt.story).format != LESSON or receipt.job_id is None:
+            return
+        await self._stories.wait(receipt.job_id)
+        story = await self._stories.story(answer.actor, answer.place, receipt.story.id)
+        text = await asyncio.to_thread(lesson_text, story, answer.words)
+        if text and story.status is StoryStatus.ENDED:
+            file = discord.File(io.BytesIO(text.encode()), filename="lesson.txt")
+            sentence = answer.words(N_("Words, questions and answers; /story export has them too."))
+            await answer.tell(sentence, file=file)
 
     # --------------------------------------------------------------- starting
 

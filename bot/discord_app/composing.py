@@ -12,6 +12,7 @@ from bot.discord_app.splitting import split
 from bot.locales import N_, Words
 from bot.service.api import PassageView
 from bot.story import tree
+from bot.story.formats import MISSED_FORM, has_missed_form
 from bot.story.model import AuthorKind, Passage, Story, StoryStatus
 
 _CAST_SHOWN = 6
@@ -80,6 +81,8 @@ def compose(view: PassageView, words: Words, *, is_writing: bool) -> list[Part]:
         return [Part(words(N_("-# 🗑️ This passage was deleted.")))]
     if passage.kind is AuthorKind.MEMBER:
         texts[0] = _header(story, passage, words) + texts[0]
+    if has_missed_form(passage):
+        texts[-1] += f"\n-# ⚠️ {words(MISSED_FORM)}"
     is_head = tree.head_id(story) == passage.id
     if is_head and story.status is StoryStatus.ENDED:
         texts[-1] += words(N_("\n-# 🏁 The end."))

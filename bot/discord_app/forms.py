@@ -15,6 +15,7 @@ from bot.discord_app.place import AnyInteraction
 from bot.locales import N_, Words
 from bot.service.concepts import DraftCard
 from bot.story.concept import ConceptField, field_text
+from bot.story.formats import FORMAT_LABELS, FORMATS, known_format
 
 TEXT_LIMIT = 4000  # Discord's, for one field
 _TITLE_LIMIT = 45
@@ -24,6 +25,7 @@ _NAME_LIMIT = 100  # of a title or genre
 _SHORT_LIMIT = 200
 _LINE_LIMIT = 300
 _MEDIUM_LIMIT = 1000
+_AGE_LIMIT = 2
 
 
 def _field(
@@ -153,7 +155,7 @@ def card_form(words: Words, card: DraftCard) -> discord.ui.Modal:
 
 
 def plot_form(words: Words, card: DraftCard) -> discord.ui.Modal:
-    """Return the form for a concept's premise, plot and first sentence."""
+    """Return the form for a concept's premise, format, plot and first sentence."""
     concept = card.concept
     return form(
         Ref("card_plot", card.id),
@@ -164,6 +166,18 @@ def plot_form(words: Words, card: DraftCard) -> discord.ui.Modal:
             value=concept.premise,
             limit=_MEDIUM_LIMIT,
             is_long=True,
+        ),
+        choice_field(
+            "format",
+            words(N_("Format")),
+            [(name, words(FORMAT_LABELS[name])) for name in FORMATS],
+            value=known_format(concept.format),
+        ),
+        _field(
+            "age",
+            words(N_("Age of a lesson's class")),
+            value=str(concept.reader_age or ""),
+            limit=_AGE_LIMIT,
         ),
         _field(
             "plot",

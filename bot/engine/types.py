@@ -46,7 +46,7 @@ class SamplingParams:
             Yourself", p-e-w 2024; 0 is off).
     """
 
-    temperature: float = 1.0
+    temperature: float = 0.95
     top_k: int = 50
     top_p: float = 1.0
     min_p: float = 0.08

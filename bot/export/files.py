@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bot.errors import UnknownCommandError
+from bot.export.fountain import export_fountain
 from bot.export.text import export_markdown, export_txt
 from bot.locales import Words
 from bot.story import tree
@@ -37,6 +38,7 @@ class _Format:
 _FORMATS: Mapping[str, _Format] = {
     "txt": _Format("txt", "text/plain", export_txt),
     "markdown": _Format("md", "text/markdown", export_markdown),
+    "fountain": _Format("fountain", "text/plain", export_fountain),
     "json": _Format("json", "application/json", lambda story, _: export_json(story)),
 }
 FORMATS: tuple[str, ...] = tuple(_FORMATS)

@@ -6,7 +6,10 @@ lists, links, HTML) is escaped.
 """
 
 import re
+from collections.abc import Iterator
 
+from bot.export.lesson import lesson_of, lesson_text
+from bot.export.people import credits_of
 from bot.locales import N_, Words
 from bot.story import tree
 from bot.story.concept import ConceptField, field_text
@@ -18,7 +21,6 @@ _UNTITLED = N_("Untitled")
 _WRITTEN_BY = N_("Written by {names}")
 _WITH_MODEL = N_("with the model {names}")
 _CONCEPT = N_("Concept")
-_SOMEBODY = N_("somebody")
 _LABELS = {
     "genre": N_("Genre"),
     "theme": N_("Theme"),
@@ -42,7 +44,8 @@ def export_txt(story: Story, words: Words | None = None) -> str:
     title = tree.title(story) or words(_UNTITLED)
     head = [title, "=" * min(len(title), _WIDTH)]
     credit = _credits(story, words)
-    return "\n".join(head) + "\n\n" + "\n\n".join(filter(None, (credit, narrative(story)))) + "\n"
+    parts = (credit, narrative(story), lesson_text(story, words))
+    return "\n".join(head) + "\n\n" + "\n\n".join(filter(None, parts)) + "\n"
 
 
 def export_markdown(story: Story, words: Words | None = None) -> str:
@@ -51,6 +54,7 @@ def export_markdown(story: Story, words: Words | None = None) -> str:
     title = " ".join((tree.title(story) or words(_UNTITLED)).split())
     credit = _credits(story, words, is_markdown=True)
     blocks = [f"# {escape(title)}", f"*{credit}*" if credit else "", _body(narrative(story))]
+    blocks.extend(_lesson(story, words))
     concept = _concept(story, words)
     if concept:
         blocks.extend(("---", f"## {words(_CONCEPT)}", concept))
@@ -85,22 +89,25 @@ def _escape_block(line: str) -> str:
 
 def _credits(story: Story, words: Words, *, is_markdown: bool = False) -> str:
     """Name everybody who wrote a passage of the story as it reads, in order of appearance."""
-    names: dict[AuthorKind, dict[int, str]] = {kind: {} for kind in AuthorKind}
-    for passage in tree.path(story):
-        for author_id in dict.fromkeys(
-            (passage.author_id, *(revision.author_id for revision in passage.revisions))
-        ):
-            author = story.authors[author_id]
-            name = " ".join(author.name.split()) or words(_SOMEBODY)
-            names[author.kind].setdefault(author_id, escape(name) if is_markdown else name)
-    members = ", ".join(dict.fromkeys(names[AuthorKind.MEMBER].values()))
-    models = ", ".join(dict.fromkeys(names[AuthorKind.MODEL].values()))
+    named = credits_of(story, words, escape if is_markdown else str)
+    members = ", ".join(named[AuthorKind.MEMBER])
+    models = ", ".join(named[AuthorKind.MODEL])
     pieces = []
     if members:
         pieces.append(words(_WRITTEN_BY, names=members))
     if models:
         pieces.append(words(_WITH_MODEL if members else _WRITTEN_BY, names=models))
     return " ".join(pieces)
+
+
+def _lesson(story: Story, words: Words) -> Iterator[str]:
+    for section in lesson_of(story, words):
+        yield f"## {section.heading}"
+        lines: list[str] = []
+        for number, (line, choices) in enumerate(section.lines, start=1):
+            lines.append(f"{number}. {escape(line)}")
+            lines.extend(f"   - {escape(choice)}" for choice in choices)
+        yield "\n".join(lines)
 
 
 def _concept(story: Story, words: Words) -> str:

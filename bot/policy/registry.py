@@ -182,7 +182,7 @@ REGISTRY: Mapping[str, Setting] = _declare(
         "temperature",
         Group.SAMPLING,
         N_("How daring the model is: 0 always takes the likeliest word."),
-        default=1.0,
+        default=0.95,
         low=0.0,
         high=2.0,
     ),
@@ -233,6 +233,17 @@ REGISTRY: Mapping[str, Setting] = _declare(
         default=6,
         low=0,
         high=16,
+    ),
+    _whole(
+        "candidates",
+        Group.SAMPLING,
+        N_(
+            "So many versions of a passage are written at once, and the one that follows best from the story is kept. "
+            "With more than one, nothing is shown before it is chosen."
+        ),
+        default=1,
+        low=1,
+        high=8,
     ),
     _number(
         "presence_penalty",

@@ -177,6 +177,11 @@ class Settings:
         return self._bool("streaming")
 
     @property
+    def candidates(self) -> int:
+        """How many versions of a passage are written, of which one is kept."""
+        return self._int("candidates")
+
+    @property
     def shows_concept_card(self) -> bool:
         """Whether a new story begins with its card."""
         return self._bool("concept_card")

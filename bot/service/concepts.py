@@ -38,11 +38,12 @@ from bot.story.concept import (
     read_field,
     with_field,
 )
+from bot.story.formats import read_age, read_format
 from bot.story.model import Concept
 from bot.story.ports import Clock, Draft, Store, UnitOfWork
 
 _REROLL_TRIES = 4
-OTHER_FIELDS = ("premise", "opening")
+OTHER_FIELDS = ("premise", "opening", "format", "age")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +198,7 @@ class ConceptService:
         return await self._save(actor, row, card)
 
     async def edit(self, actor: Actor, draft_id: int, changes: Mapping[str, str]) -> DraftCard:
-        """Change fields by hand: title, genre, theme, setting, cast, plot, premise, opening.
+        """Change fields by hand: title, genre, theme, setting, cast, plot and ``OTHER_FIELDS``.
 
         An empty value empties the field.
 
@@ -218,6 +219,10 @@ class ConceptService:
         for name, value in changes.items():
             if name == "premise":
                 concept = replace(concept, premise=value.strip())
+            elif name == "format":
+                concept = replace(concept, format=read_format(value))
+            elif name in {"age", "reader_age"}:
+                concept = replace(concept, reader_age=read_age(value))
             elif name == "opening":
                 opening = desk.take_words(value, settings) if value.strip() else None
             else:

@@ -25,6 +25,7 @@ from bot.service.showing import Showing
 from bot.story import tree
 from bot.story.context import check_pinned
 from bot.story.context_parts import ContextPart
+from bot.story.formats import read_format
 from bot.story.model import Author, AuthorKind, CastMember, Concept, Passage, Story
 from bot.story.ports import Clock, Store
 from bot.text.clean import clean_line, clean_text
@@ -158,7 +159,7 @@ class Desk:
 
         Raises:
             TextTooLongError: a field is too long.
-            InvalidInputError: there are too many characters or beats.
+            InvalidInputError: there are too many characters or beats, or no such format.
             ScreenedError: a field holds what is not allowed.
         """
         if len(concept.cast) > CAST_SIZE:
@@ -167,6 +168,7 @@ class Desk:
             raise InvalidInputError(reason=N_("a plot has at most 50 beats."))
         taken = replace(
             concept,
+            format=read_format(concept.format),
             title=_line(concept.title, TITLE_CHARS),
             genre=_line(concept.genre, TITLE_CHARS),
             theme=_line(concept.theme, LINE_CHARS),

@@ -10,6 +10,7 @@ Invariants:
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,16 @@ from bot.engine.types import Chunk, FinishReason, ModelInfo, Usage
 from bot.errors import EngineError, ScreenedError
 from bot.locales import N_
 from bot.policy.settings import Settings
+from bot.service.choosing import choose, write_candidates
 from bot.service.desk import Desk, follow_output
+from bot.service.morals import settle_form
 from bot.service.prompts import Prompt, compose, sampling_record
+from bot.service.screenwriting import Screenwriter
 from bot.service.showing import SafePresenter
 from bot.story.model import PassageId, Provenance, Story
 from bot.story.narrative import is_cjk
 from bot.story.ports import Job
+from bot.text.forms import screenplay
 from bot.text.passage import trim_passage
 from bot.text.sentences import last_sentence_end
 
@@ -55,6 +60,7 @@ class _Progress:
     info: ModelInfo | None = None
     last: Chunk = field(default_factory=Chunk)
     began_s: float = 0.0
+    form: str = ""
 
 
 def seed_of_attempt(seed: int, attempt: int) -> int:
@@ -99,7 +105,7 @@ def _kept(desk: Desk, settings: Settings, progress: _Progress) -> Written | None
     progress.last = replace(progress.last, finish=FinishReason.CANCELLED)
     if last_sentence_end(progress.text) == 0:
         return None
-    text = trim_passage(progress.text)
+    text = _whole(progress)
     _screen(desk, text, settings)
     return _written(desk, text, progress)
 
@@ -122,12 +128,16 @@ async def _attempts(
     empty = screened = 0
     attempt = 0
     while True:
-        progress.seed = seed_of_attempt(job.seed, attempt)
         progress.began_s = desk.clock.monotonic()
+        first = attempt * settings.candidates
+        seeds = [seed_of_attempt(job.seed, first + n) for n in range(settings.candidates)]
         try:
-            await _stream(desk, backend, settings, presenter, progress)
-            text = trim_passage(progress.text)
-            if text.strip():
+            await _sample(desk, backend, settings, presenter, progress, seeds=seeds)
+            text = _whole(progress)
+            if text.strip() != progress.prompt.opening.strip():
+                text, progress.form = await settle_form(
+                    backend, progress.prompt, story, text, progress.form
+                )
                 _screen(desk, text, settings)
                 return _written(desk, text, progress)
         except ScreenedError:
@@ -147,6 +157,35 @@ async def _attempts(
         await presenter.grow("")
 
 
+async def _sample(
+    desk: Desk,
+    backend: Backend,
+    settings: Settings,
+    presenter: SafePresenter,
+    progress: _Progress,
+    *,
+    seeds: Sequence[int],
+) -> None:
+    """Write with each seed; of several texts the best is kept.
+
+    Raises:
+        ScreenedError: what was written is not allowed here.
+    """
+    assert progress.prompt is not None  # noqa: S101 -- set by the caller
+    progress.seed = seeds[0]
+    if (
+        len(seeds) == 1 or progress.prompt.scene is not None
+    ):  # a scene's elements are chosen one by one
+        await _stream(desk, backend, settings, presenter, progress)
+        return
+    progress.text, progress.last = progress.prompt.opening, Chunk()
+    candidates = await write_candidates(backend, progress.prompt, seeds, presenter)
+    screen = desk.output_screen(settings)
+    chosen = await choose(backend, progress.prompt, candidates, screen)
+    progress.text += chosen.text
+    progress.last, progress.seed = chosen.last, chosen.seed
+
+
 async def _stream(
     desk: Desk,
     backend: Backend,
@@ -160,12 +199,15 @@ async def _stream(
         ScreenedError: the text holds what is not allowed here.
     """
     assert progress.prompt is not None  # noqa: S101 -- set by the caller
-    progress.text, progress.last = "", Chunk()
+    progress.text, progress.last = progress.prompt.opening, Chunk()
     screen = desk.output_screen(settings)
     follow = None if screen is None else follow_output(screen, progress.prompt.before)
     shown = ""
     request = replace(progress.prompt.request, seed=progress.seed)
-    async with contextlib.aclosing(backend.stream(request)) as chunks:
+    scene = progress.prompt.scene
+    writer = None if scene is None else Screenwriter(backend, request, scene)
+    stream = backend.stream(request) if writer is None else writer.stream()
+    async with contextlib.aclosing(stream) as chunks:
         async for chunk in chunks:
             if chunk.queue_place is not None:
                 await presenter.queued(chunk.queue_place)
@@ -181,6 +223,17 @@ async def _stream(
             if visible != shown:
                 shown = visible
                 await presenter.grow(visible)
+    if writer is not None:
+        progress.form = writer.outcome.value
+
+
+def _whole(progress: _Progress) -> str:
+    """Return what is whole of a text under way, in its form."""
+    if progress.prompt is None or progress.prompt.scene is None:
+        return trim_passage(progress.text)
+    text = progress.text
+    front = text[: len(text) - len(text.lstrip())]
+    return front + screenplay.repair(text.strip())
 
 
 def _screen(desk: Desk, text: str, settings: Settings) -> None:
@@ -212,7 +265,7 @@ def _written(desk: Desk, text: str, progress: _Progress) -> Written:
         decode_s=0,
     )
     # Ids that say more than the text would put back what was trimmed from it.
-    has_ids = bool(last.token_ids) and text == progress.text
+    has_ids = bool(last.token_ids) and text == progress.text and not prompt.opening
     return Written(
         text=text,
         anchor=prompt.anchor,
@@ -228,6 +281,7 @@ def _written(desk: Desk, text: str, progress: _Progress) -> Written:
             completion_tokens=usage.completion_tokens,
             rewinds=usage.rewinds,
             duration_s=round(desk.clock.monotonic() - progress.began_s, 3),
+            form=progress.form,
             tokenizer_hash=info.tokenizer_hash if has_ids else "",
             token_ids=last.token_ids if has_ids else (),
         ),

@@ -170,6 +170,7 @@ def provenance_row(story_id: int, passage_id: PassageId, provenance: Provenance)
         "duration_s": provenance.duration_s,
         "tokenizer_hash": provenance.tokenizer_hash,
         "token_ids": struct.pack(f"<{len(ids)}I", *ids),
+        "form": provenance.form,
     }
 
 
@@ -190,6 +191,7 @@ def provenance_from(row: Sequence[Any]) -> tuple[PassageId, Provenance]:
         duration_s,
         tokenizer_hash,
         token_ids,
+        form,
     ) = row
     return passage_id, Provenance(
         model=model,
@@ -205,6 +207,7 @@ def provenance_from(row: Sequence[Any]) -> tuple[PassageId, Provenance]:
         duration_s=duration_s,
         tokenizer_hash=tokenizer_hash,
         token_ids=struct.unpack(f"<{len(token_ids) // 4}I", token_ids),
+        form=form,
     )
 
 

@@ -13,7 +13,7 @@ from bot.storage import failures
 from bot.storage.engines import Access, create_engine
 from bot.storage.failures import translated
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 HEAD = REVISIONS[-1]
 MIGRATIONS = Path(__file__).parent / "migrations"
 

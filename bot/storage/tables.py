@@ -145,6 +145,7 @@ provenances = _table(
     _column("duration_s", real()),
     _column("tokenizer_hash", sa.Text()),
     _column("token_ids", sa.LargeBinary()),  # unsigned 32-bit, little-endian
+    _column("form", sa.Text(), server_default=sa.text("''")),
 )
 
 branches = _table(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from bot.story.concept_tables import GENRE_ALIASES, GENRES
+from bot.story.formats import MOST_AGE, PROSE
 from bot.story.model import CastMember, Concept
 
 JSON_VERSION = 1
@@ -37,7 +38,8 @@ class Wish:
     premise: str = ""
     title: str = ""
     genre: str = ""
-    format: str = "prose"
+    format: str = PROSE
+    reader_age: int = 0
     theme: str = ""
     setting: str = ""
     cast: tuple[CastMember, ...] = ()
@@ -52,6 +54,7 @@ def concept_to_json(concept: Concept) -> str:
             "title": concept.title,
             "genre": concept.genre,
             "format": concept.format,
+            "reader_age": concept.reader_age,
             "theme": concept.theme,
             "setting": concept.setting,
             "premise": concept.premise,
@@ -86,17 +89,22 @@ def concept_from_json(body: str) -> Concept:
         if isinstance(item, dict) and isinstance(item.get("name"), str)
         for line in (item.get("line"),)
     )
-    beat = data.get("beat")
+
+    def number(name: str) -> int:
+        value = data.get(name)
+        return max(0, value) if isinstance(value, int) and not isinstance(value, bool) else 0
+
     return Concept(
         title=text("title"),
         genre=text("genre"),
-        format=text("format") or "prose",
+        format=text("format") or PROSE,
+        reader_age=min(number("reader_age"), MOST_AGE),
         theme=text("theme"),
         setting=text("setting"),
         premise=text("premise"),
         cast=cast,
         plot=tuple(item for item in items("plot") if isinstance(item, str)),
-        beat=beat if isinstance(beat, int) and not isinstance(beat, bool) and beat >= 0 else 0,
+        beat=number("beat"),
     )
 
 
@@ -105,7 +113,8 @@ def concept_of(wish: Wish) -> Concept:
     return Concept(
         title=" ".join(wish.title.split()),
         genre=known_genre(wish.genre) or " ".join(wish.genre.split()),
-        format=wish.format or "prose",
+        format=wish.format or PROSE,
+        reader_age=wish.reader_age,
         theme=" ".join(wish.theme.split()),
         setting=" ".join(wish.setting.split()),
         premise=wish.premise.strip(),

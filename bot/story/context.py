@@ -19,6 +19,7 @@ from bot.story.context_parts import (
     COMPLETION,
     ContextPart,
     Frame,
+    PartLabel,
     Piece,
     frame_of,
     part_of,
@@ -74,6 +75,12 @@ class Context:
         """The same without control tags, which are no words."""
         return _joined([part for part in self.parts if not part.tags])
 
+    @property
+    def opening(self) -> str:
+        """The first words of the reply, where it is given some."""
+        last = self.parts[-1]
+        return last.text if last.label is PartLabel.OPENING else ""
+
 
 Count = Callable[[Sequence[ContextPart]], int]
 
@@ -93,8 +100,9 @@ def assemble(
     style: str = COMPLETION,
     tokenizer_hash: str = "",
     anchor: PassageId | None = None,
-    is_ending: bool = False,
+    ending: int | None = None,
     passages: Sequence[Passage] | None = None,
+    retell: Callable[[str], str] | None = None,
     known_tags: Collection[str] = (),
 ) -> Context:
     """Put a story to a model.
@@ -108,9 +116,11 @@ def assemble(
         style: "completion", "prefill" or "chat".
         tokenizer_hash: stored ids with this hash are given along with their text.
         anchor: what the context of the turn before gave.
-        is_ending: the reply is to end the story.
+        ending: the reply is to end the story, and this draws its first words; None where
+            the story goes on.
         passages: what to go on from, root first (for another alternate, without the
             head); the story as it reads, where None.
+        retell: puts a passage into the layout in which the model sees it; None leaves it.
         known_tags: control tags that the model has.
 
     Raises:
@@ -124,14 +134,14 @@ def assemble(
         raise PromptTooLongError(tokens=reply_tokens + 1, limit=window_tokens)
     concept = tree.concept(story)
     whole = tree.path(story)
-    pieces = _pieces(story, whole if passages is None else passages, tokenizer_hash)
+    pieces = _pieces(story, whole if passages is None else passages, tokenizer_hash, retell)
     first_text = tree.text_of(story, whole[0]) if whole else ""
     frame = frame_of(
         concept,
         current_beat(concept),
         words_for(concept, first_text),
         style=style,
-        is_ending=is_ending,
+        ending=ending,
         tokenizer_hash=tokenizer_hash,
         known_tags=known_tags,
     )
@@ -182,7 +192,7 @@ def check_pinned(
         longest_beat(concept),
         words_for(concept, ""),
         style=style,
-        is_ending=False,
+        ending=None,
         tokenizer_hash="",
         known_tags=known_tags,
     )
@@ -196,18 +206,29 @@ def _check(pinned: int, limit: int) -> None:
         raise PinnedTooLargeError(tokens=pinned, limit=limit)
 
 
-def _pieces(story: Story, passages: Sequence[Passage], tokenizer_hash: str) -> list[Piece]:
+def _pieces(
+    story: Story,
+    passages: Sequence[Passage],
+    tokenizer_hash: str,
+    retell: Callable[[str], str] | None,
+) -> list[Piece]:
     pieces: list[Piece] = []
     before = ""
     for passage in passages:
         text = tree.text_of(story, passage)
+        if retell is not None:
+            text = retell(text)
         if not text.strip():
             continue
         origin = passage.provenance
         as_written = is_generated(passage)
         ids = (
             origin.token_ids
-            if as_written and origin and tokenizer_hash and origin.tokenizer_hash == tokenizer_hash
+            if as_written
+            and retell is None
+            and origin
+            and tokenizer_hash
+            and origin.tokenizer_hash == tokenizer_hash
             else None
         )
         between = joint(before, text, is_generated=as_written)

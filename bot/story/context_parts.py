@@ -11,6 +11,10 @@ A prefill is a completion in the place of a chat model's answer: the front is th
 message, the story so far is the beginning of the answer, which the model goes on with: it
 has its instruction, and no turn of its own to break role in.
 
+An ending is asked for by its first words ("In the end,"), which become part of the passage. In
+trials with SmolLM2-135M a heading ("The Last Chapter") made three in ten endings talk about
+chapters, endings and readers.
+
 Control tags stand first in a completion, as they do in the rows that a model was trained
 with; what the genre's tag says is not said in words again.
 """
@@ -20,6 +24,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from bot.story.control_tags import is_genre_tag, tags_for
+from bot.story.formats import SCREENPLAY
 from bot.story.front import FrontWords, describe
 from bot.story.model import AuthorKind, Concept, Passage, PassageId
 from bot.story.narrative import PARAGRAPH, ends_sentence
@@ -38,6 +43,7 @@ class PartLabel(StrEnum):
     PASSAGE = "passage"
     SEPARATOR = "separator"
     CUE = "cue"  # asks a chat model to write
+    OPENING = "opening"  # the first words of the reply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +81,7 @@ class Frame:
     front: str
     note: str
     style: str
+    opening: str
     is_ending: bool
     tokenizer_hash: str
     tags: tuple[str, ...] = ()
@@ -91,7 +98,7 @@ def frame_of(
     words: FrontWords,
     *,
     style: str,
-    is_ending: bool,
+    ending: int | None,
     tokenizer_hash: str,
     known_tags: Collection[str] = (),
 ) -> Frame:
@@ -102,7 +109,8 @@ def frame_of(
         beat: what happens next, "" for nothing.
         words: the front's, in the story's language.
         style: "completion", "prefill" or "chat".
-        is_ending: the reply is to end the story.
+        ending: the reply is to end the story, and this draws its first words; None where
+            the story goes on.
         tokenizer_hash: whose ids the pieces have.
         known_tags: control tags that the model has.
     """
@@ -112,16 +120,28 @@ def frame_of(
         if any(map(is_genre_tag, tags)):
             concept = replace(concept, genre="")
     title = " ".join(concept.title.split())
-    note = words.ending if is_ending else ""
+    is_scene = concept.format == SCREENPLAY
+    is_ending = ending is not None
+    note = opening = ""
     if style == CHAT:
         front = (words.chat_task, title, describe(concept, words))
         note = words.chat_beat.format(beat=beat) if beat and not is_ending else ""
     elif style == PREFILL:
         front = (words.prefill_task, title, describe(concept, words, beat))
     else:
-        front = (title, describe(concept, words, beat), words.chapter)
+        # A scene has its heading, in the passage.
+        front = (title, describe(concept, words, beat), "" if is_scene else words.chapter)
+    if ending is not None and style != CHAT and not is_scene:
+        opening = words.endings[ending % len(words.endings)]
     return Frame(
-        words, PARAGRAPH.join(filter(None, front)), note, style, is_ending, tokenizer_hash, tags
+        words,
+        PARAGRAPH.join(filter(None, front)),
+        note,
+        style=style,
+        opening=opening,
+        is_ending=is_ending,
+        tokenizer_hash=tokenizer_hash,
+        tags=tags,
     )
 
 
@@ -169,18 +189,13 @@ def _tags(frame: Frame) -> list[ContextPart]:
 def _text(frame: Frame, pieces: Sequence[Piece]) -> list[ContextPart]:
     """Return the story as running text."""
     parts: list[ContextPart] = []
-    note_at = len(pieces) - 1
-    while note_at > 0 and not ends_sentence(pieces[note_at - 1].text):
-        note_at -= 1  # never within a sentence
-    note = [ContextPart(label=PartLabel.BEAT, text=frame.note), separator(PARAGRAPH)]
     for at, piece in enumerate(pieces):
-        if frame.note and at == note_at:
-            parts.extend([separator(PARAGRAPH), *note] if at else note)
-        elif at and piece.joint:
+        if at and piece.joint:
             parts.append(separator(piece.joint))
         parts.append(part_of(frame, piece))
-    if not pieces and frame.note:
-        parts.extend(note)
+    if frame.opening and (not pieces or ends_sentence(pieces[-1].text)):
+        text = PARAGRAPH + frame.opening if pieces else frame.opening
+        parts.append(ContextPart(label=PartLabel.OPENING, text=text))
     return parts
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bot.story.formats import FABLE, LESSON, SCREENPLAY
 from bot.story.model import CastMember, Concept
 from bot.story.narrative import is_cjk
 
@@ -21,6 +22,8 @@ class FrontWords:
         genres: how a story of a genre is announced.
         any_genre: the same for a genre that is not listed; ``{genre}``.
         no_genre: the same without one.
+        formats: said of a story in a format, after its genre; prose says nothing.
+        for_age: of a lesson, where the readers' age is known; ``{age}``.
         theme: joins the theme on; ``{theme}``.
         setting: joins the setting on; ``{setting}``.
         stop: ends a sentence.
@@ -30,7 +33,8 @@ class FrontWords:
         name: the same without a line.
         chapter: the heading above the first words, in a completion: a model that
             has read books takes up the narrative there.
-        ending: the heading above the last words where the story is to end.
+        endings: what the last passage of a completion may begin with, so that it ends the
+            story: a model that is told to, by a heading or a note, writes about endings.
         prefill_task: asks a chat model for the story as an answer of its own.
         chat_task: opens the system message.
         chat_beat: what happens next, in a chat; ``{beat}``.
@@ -42,6 +46,8 @@ class FrontWords:
     genres: Mapping[str, str]
     any_genre: str
     no_genre: str
+    formats: Mapping[str, str]
+    for_age: str
     theme: str
     setting: str
     stop: str
@@ -50,7 +56,7 @@ class FrontWords:
     line: str
     name: str
     chapter: str
-    ending: str
+    endings: tuple[str, ...]
     prefill_task: str
     chat_task: str
     chat_beat: str
@@ -73,6 +79,12 @@ ENGLISH = FrontWords(
     },
     any_genre="A story in the genre {genre}",
     no_genre="A short story",
+    formats={
+        FABLE: ", told as a fable",
+        SCREENPLAY: ", written as a play",
+        LESSON: " for children",
+    },
+    for_age=" for children of {age}",
     theme=" about {theme}",
     setting=", set in {setting}",
     stop=".",
@@ -81,7 +93,14 @@ ENGLISH = FrontWords(
     line="{name}: {line}.",
     name="With {name}.",
     chapter="Chapter One",
-    ending="The Last Chapter",
+    endings=(
+        "In the end,",
+        "At last,",
+        "And so,",
+        "From that day on,",
+        "Many years later,",
+        "When it was all over,",
+    ),
     prefill_task=(
         "You write vivid, well-told stories with real characters, dialogue and surprising events."
     ),
@@ -110,6 +129,8 @@ CHINESE = FrontWords(
     },
     any_genre="一个{genre}故事",
     no_genre="一个短篇故事",
+    formats={FABLE: "，写成寓言", SCREENPLAY: "，写成剧本", LESSON: "，写给孩子"},
+    for_age="，写给{age}岁的孩子",
     theme="，讲的是{theme}",
     setting="，发生在{setting}",
     stop="。",
@@ -118,7 +139,7 @@ CHINESE = FrontWords(
     line="{name}：{line}。",
     name="主角：{name}。",
     chapter="第一章",
-    ending="最后一章",
+    endings=("最后，", "就这样，", "从那以后，", "多年以后，"),
     prefill_task="你写的故事生动好看，人物真实，有对话，有出人意料的事。",
     chat_task=(
         "你和大家一起写一个故事。每条消息都是故事的下一段。请从上一段停下的地方接着写，"
@@ -153,6 +174,10 @@ def describe(concept: Concept, words: FrontWords, beat: str = "") -> str:
     lead = words.genres.get(genre) or (
         words.any_genre.format(genre=genre) if genre else words.no_genre
     )
+    if concept.format == LESSON and concept.reader_age:
+        lead += words.for_age.format(age=concept.reader_age)
+    else:
+        lead += words.formats.get(concept.format, "")
     if concept.theme:
         lead += words.theme.format(theme=_bare(concept.theme))
     if concept.setting:

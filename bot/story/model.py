@@ -58,6 +58,15 @@ class Author:
     user_id: int | None = None  # None for the model and for a forgotten member
 
 
+class FormOutcome(StrEnum):
+    """How a passage came to have the form of its story's format."""
+
+    KEPT = "kept"  # as it was first sampled
+    RESAMPLED = "resampled"  # parts of it were sampled again
+    REPAIRED = "repaired"  # parts of it were put right afterwards
+    MISSED = "missed"  # it has not got it
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
     """How the model wrote a passage: enough to write it again.
@@ -77,6 +86,7 @@ class Provenance:
     completion_tokens: int
     rewinds: int
     duration_s: float
+    form: str = ""  # a FormOutcome; "" where the format asked for nothing
     tokenizer_hash: str = ""
     token_ids: tuple[int, ...] = ()
 
@@ -197,6 +207,7 @@ class Concept:
     title: str = ""
     genre: str = ""
     format: str = "prose"
+    reader_age: int = 0  # of a lesson's class, years; 0 is not said
     theme: str = ""
     setting: str = ""
     premise: str = ""

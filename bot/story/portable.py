@@ -124,6 +124,7 @@ def _numbers(ids: Iterable[int]) -> dict[int, int]:
 
 
 def _provenance(origin: Provenance) -> dict[str, object]:
+    form = {"form": origin.form} if origin.form else {}
     return {
         "model": origin.model,
         "model_revision": origin.model_revision,
@@ -136,4 +137,4 @@ def _provenance(origin: Provenance) -> dict[str, object]:
         "completion_tokens": origin.completion_tokens,
         "rewinds": origin.rewinds,
         "duration_s": origin.duration_s,
-    }
+    } | form

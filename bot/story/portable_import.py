@@ -18,6 +18,7 @@ from bot.story.model import (
     Change,
     Entry,
     EntryKind,
+    FormOutcome,
     Passage,
     Pointer,
     Provenance,
@@ -46,6 +47,7 @@ _STATUS: Mapping[str, StoryStatus] = {
     "ended": StoryStatus.ENDED,
 }
 _KINDS: Mapping[str, AuthorKind] = {kind.value: kind for kind in AuthorKind}
+_FORMS: Mapping[str, FormOutcome] = {outcome.value: outcome for outcome in FormOutcome}
 _ENTRY_KINDS: Mapping[str, EntryKind] = {kind.value: kind for kind in EntryKind}
 _POINTERS: Mapping[str, Pointer] = {pointer.value: pointer for pointer in Pointer}
 
@@ -233,6 +235,7 @@ def _provenance(item: Reader) -> Provenance:
         completion_tokens=item.integer("completion_tokens"),
         rewinds=item.integer("rewinds"),
         duration_s=float(item.number("duration_s")),
+        form=item.choice("form", _FORMS) if item.has("form") else "",
     )
 
 

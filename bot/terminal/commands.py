@@ -13,6 +13,7 @@ from bot.errors import InvalidInputError, UnknownCommandError
 from bot.export import FORMATS
 from bot.locales import N_
 from bot.policy.settings import LENGTHS
+from bot.story.formats import FORMATS as STORY_FORMATS
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,15 @@ COMMANDS: Mapping[str, Command] = {
         Command(
             "start",
             N_(
-                "[premise] [--title T] [--genre G] [--theme T] [--setting S] [--opening WORDS] [--begin]"
+                "[premise] [--title T] [--genre G] [--format F] [--age YEARS]"
+                " [--theme T] [--setting S] [--opening WORDS] [--begin]"
             ),
-            N_("Begin a story: shows its concept first; --begin skips the card"),
-            options=("title", "genre", "theme", "setting", "opening"),
+            N_(
+                "Begin a story (prose, fable, screenplay or lesson): shows its concept first; --begin skips the card"
+            ),
+            options=("title", "genre", "format", "age", "theme", "setting", "opening"),
             flags=("begin",),
+            values={"format": STORY_FORMATS},
         ),
         Command(
             "continue",
@@ -97,8 +102,8 @@ COMMANDS: Mapping[str, Command] = {
         ),
         Command(
             "export",
-            N_("[file] [--format txt|markdown|json]"),
-            N_("Write the story to a file"),
+            N_("[file] [--format F]"),
+            N_("Write the story to a file: txt, markdown, fountain or json"),
             options=("format",),
             values={"format": FORMATS},
         ),

@@ -19,6 +19,7 @@ from bot.locales import N_, Words
 from bot.policy.settings import Effective, format_value
 from bot.story import tree
 from bot.story.context import Context
+from bot.story.formats import MISSED_FORM, PROSE, has_missed_form
 from bot.story.model import AuthorKind, Concept, Passage, Story, StorySummary
 from bot.terminal.commands import COMMANDS
 
@@ -29,6 +30,8 @@ _FIELDS = (
     ("premise", N_("Premise")),
     ("title", N_("Title")),
     ("genre", N_("Genre")),
+    ("format", N_("Format")),
+    ("reader_age", N_("Readers' age")),
     ("theme", N_("Theme")),
     ("setting", N_("Setting")),
     ("cast", N_("Cast")),
@@ -51,6 +54,8 @@ def passage(story: Story, shown: Passage, words: Words) -> RenderableType:
         )
     alternates = tree.alternates(story, shown.id)
     parts: list[RenderableType] = [Text(text)]
+    if has_missed_form(shown):
+        parts.append(Text(words(MISSED_FORM), style="dim"))
     if len(alternates) > 1:
         place = alternates.index(shown.id) + 1
         parts.append(
@@ -101,6 +106,10 @@ def concept_field(concept: Concept, name: str) -> str:
     """Return one field of a concept as lines of text."""
     if name == "cast":
         return "\n".join(f"{c.name}: {c.line}" if c.line else c.name for c in concept.cast)
+    if name == "format":
+        return "" if concept.format == PROSE else concept.format
+    if name == "reader_age":
+        return str(concept.reader_age or "")
     if name == "plot":
         return "\n".join(f"{n}. {beat}" for n, beat in enumerate(concept.plot, 1))
     return str(getattr(concept, name))

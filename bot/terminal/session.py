@@ -19,7 +19,7 @@ from bot.errors import (
     RoundtaleError,
     UnknownCommandError,
 )
-from bot.export import export
+from bot.export import export, lesson_text
 from bot.locales import N_, Words
 from bot.policy.rights import Actor, Place
 from bot.policy.settings import format_value
@@ -29,6 +29,7 @@ from bot.service.settings import SettingsService
 from bot.service.stories import StoryService
 from bot.story import tree
 from bot.story.concept import Wish
+from bot.story.formats import read_age, read_format
 from bot.story.model import Concept, Story, StoryStatus, StorySummary
 from bot.terminal import render
 from bot.terminal.asking import Ask, UsageError
@@ -182,6 +183,8 @@ class Session:
             premise=line.text,
             title=line.options.get("title", ""),
             genre=line.options.get("genre", ""),
+            format=read_format(line.options.get("format", "")),
+            reader_age=read_age(line.options.get("age", "")),
             theme=line.options.get("theme", ""),
             setting=line.options.get("setting", ""),
         )
@@ -319,6 +322,9 @@ class Session:
         )
         story = await self._stories.current_or_none(self._place)
         if story is not None and story.status is StoryStatus.ENDED:
+            lesson = lesson_text(story, self._words)
+            if lesson:
+                self._console.print(Text(render.plain(lesson)))
             note = N_("The story has ended. /undo takes the ending back, /start begins another.")
             self._note(note)
 

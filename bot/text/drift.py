@@ -21,6 +21,11 @@ _TEXT_KIND = (
     r"|versions?|plots?|outlines?|descriptions?|letters?|words|characters?|tone|style|questions?"
     r"|following|events|themes?|endings?|scripts?|blog|post|reviews?|instructions?|lists?|reports?)"
 )
+# What a text is made of; a sentence with two of these is about a text, not in a story.
+_OF_TEXT = (
+    r"(?:stor(?=y\b|ies\b|ytelling)|narrat(?=ive|or)|reader|ending|chapter|scene|sentence|paragraph|plot"
+    r"|character|dialogue|suspense|genre|author|novel|fiction|writing)"
+)
 _TELLING = r"(?:story|tale|passage|text|narrative|paragraph|excerpt|poem|essay|article|novel|book)"
 
 
@@ -156,6 +161,33 @@ SENTENCE_RULES = (
         r"Which (?:of the following|sentence|word|option|answer|statement)\b|What (?:is|was|are|were) the (?:main (?:idea|character|theme|point)|theme|moral|answer|meaning of the word|author[’']s|purpose of (?:the|this) (?:story|passage|text|author)|setting)\b|True or [Ff]alse\b|(?:Fill in the blank|Multiple choice)\b",
     ),
     Rule(
+        "of_the_story",
+        r"(?:(?:And|But|So|Then|Now|Thus),? )?(?:[Tt]he|[Tt]his|[Oo]ur|[Mm]y) (?:stor(?:y|ies)|narrative) (?:begins|began|starts|started|ends|ended|goes on|went on(?=,| and)|continue[sd]|unfold(?:s|ed)|took (?:place|an?)|seem(?:s|ed)|could be|can be|has (?:been|a)|had an?|is (?:set|all|full|filled|over|one|an?)|was (?:an?|over|just|only|set|about)|itself)\b"
+        r"|(?:And |But |So )?[Tt]h(?:at|is)(?:[’']s| is| was) (?:how|what|when|where|why) (?:made )?(?:the|this|our|my) story\b"
+        r"|[^.!?\n\"“]*\bthat(?:[’']s| is| was) how (?:the|this|our) story (?:end|beg|start)\w+"
+        r"|(?:This|It) (?:is|was) (?:just |only )?an? (?:\w+ ){0,2}story\b"
+        r"|(?:And )?[Aa]s (?:the|this|our|my) story (?:unfold|progress|develop|continue|came|comes|draws|drew|goes|went|ends|began)\w*\b"
+        r"|[^.!?\n\"“]*\b(?:beauty|power|art|magic|importance) of (?:storytelling|(?:the|this|a) (?:story|narrative))\b",
+    ),
+    Rule(
+        "part_of_text",
+        r"(?:(?:And|But|So|Then|Now|As for|In) )?(?:[Tt]he|[Tt]his|[Mm]y|[Yy]our|[Oo]ne) (?:(?:next|last|final|first|whole|rest of the|kind of|type of|sort of) )?(?:ending|sentence|paragraph|chapter|storytelling|plot|narrative|reader|story)(?: of (?:the|this|my) story)?(?:,| (?:is|was|will|would|of this|that has|itself|in (?:the|this)|has|just|[\"“]))",
+    ),
+    Rule(
+        "name_of_text",
+        r"(?i:(?:and )?(?:an? |the )?(?:(?:short|last|final|next|awesome|great|good|nice|new|end of(?: the)?) )*(?:story|chapter|ending)(?: ends?)?(?:[.!]+(?=\s|\Z)|\n))",
+    ),
+    Rule(
+        "writer",
+        r"(?:I|We) (?:put|tried|try|wanted|chose|decided|wrote|have written|hoped?|added|used)\b[^.!?\n\"“]*\b(?:stor(?:y|ies)|ending|tone|readers?|sentence|paragraph|chapter|list|grammar|punctuation|scene|writing)\b"
+        r"|How (?:could|can|should|would|do) I (?:have |make |write |say|improve |end )|What[’']s your next\b|Write me\b|(?:How|What) (?:about|do you think of) (?:this|the|my) (?:story|ending)"
+        r"|[^.!?\n\"“]*\byou(?:[’']ve| have)(?: just)? (?:added|finished|written|completed|created)\b[^.!?\n\"“]*\b(?:stor(?:y|ies)|scene|chapter|sentence)",
+    ),
+    Rule(
+        "two_of_text",
+        rf"[^.!?\n\"“]*?\b(?P<of_text>{_OF_TEXT})[^.!?\n\"“]*?\b(?!(?P=of_text)){_OF_TEXT}",
+    ),
+    Rule(
         "edition",
         r"(?:Note|NOTE|Disclaimer|DISCLAIMER|Trigger [Ww]arning|Spoiler [Aa]lert|Moral of the [Ss]tory)\s*:",
     ),
@@ -177,6 +209,10 @@ ANYWHERE_RULES = (
 _THE_END = re.compile(
     r"(?:^|\n|[.!?…][\"”’']*[ \t]+)[*_]*(?:The End|THE END)[*_]*(?:[.!]|(?=\n))[*_]*(?=\s*\S)"
 )
+
+# Five short lines in a row, none of them said, nor a name in capitals as in a script. Chinese
+# says a whole paragraph in as many signs.
+_CRUMBS = re.compile(r"(?:\A|\n)\s*(?=\S)(?:(?![A-Z .,\'’-]+\n)[A-Za-z][^\n\"“”]{0,29}\n+){5}")
 
 _LINE = re.compile(
     "|".join(f"(?P<{rule.name}>{rule.pattern})" for rule in LINE_RULES), re.MULTILINE
@@ -225,6 +261,17 @@ def explain_drift(text: str, context: str = "", *, only_end: bool = False) -> Dr
         if drift is not None
     ]
     return min(found, key=lambda drift: drift.offset, default=None)
+
+
+def find_crumbs(text: str, *, only_end: bool = False) -> int | None:
+    """Return the offset from which prose crumbles into lines of a few words; None where it stays whole.
+
+    Verse looks the same: ask only of a text that goes on from prose.
+    """
+    match = _CRUMBS.search(text, max(0, len(text) - _END_CHARS) if only_end else 0)
+    if match is None:
+        return None
+    return match.start() + len(match[0]) - len(match[0].lstrip())
 
 
 def _find_line(text: str, context: str, since: int) -> Drift | None:

@@ -7,6 +7,7 @@ give none.
 
 # ruff: noqa: RUF001 -- typographic quotes and full-width signs are meant as they stand
 
+import difflib
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -228,6 +229,8 @@ _OPENERS = frozenset(
         "Through",
     ]
 )
+_ALIKE = 0.75
+_LEAST_LETTERS = 4
 _AFTER_OPENING = re.compile(r"[\"'“‘«:—–(\[*]\s*\Z|[.!?…][\"'”’)]*\s*\Z")
 
 
@@ -264,6 +267,29 @@ def name_words(text: str) -> frozenset[str]:
     """Return the single words of the names, for the repetition control's exemption."""
     return frozenset(
         word for name in find_names(text) for word in _TOKEN.findall(name) if word[0].isupper()
+    )
+
+
+def name_parts(text: str) -> frozenset[str]:
+    """Return what stands between spaces in the names ("Duke", "of", "York")."""
+    return frozenset(part for name in find_names(text) for part in name.split())
+
+
+def misspelt_names(before: str, text: str) -> frozenset[str]:
+    """Return the new names in a text that are nearly one of those before it ("Mara", "Marah").
+
+    Nearly: three quarters alike by ``difflib``'s ratio, of four letters or more.
+    """
+    found = name_parts(f"{before}\n\n{text}")
+    told = name_parts(before) & found
+    new = {word for word in found - told if word in text}
+    return frozenset(word for word in new if any(_is_nearly(word, name) for name in told))
+
+
+def _is_nearly(word: str, name: str) -> bool:
+    return (
+        min(len(word), len(name)) >= _LEAST_LETTERS
+        and difflib.SequenceMatcher(None, word.casefold(), name.casefold()).ratio() >= _ALIKE
     )
 
 

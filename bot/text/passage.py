@@ -6,9 +6,10 @@ well under a millisecond.
 """
 
 import re
+from dataclasses import replace
 
 from bot.engine.types import GO_ON, Action, Verdict
-from bot.text.drift import find_drift
+from bot.text.drift import find_crumbs, find_drift
 from bot.text.loops import LoopFinder
 from bot.text.quotes import are_quotes_balanced, close_quotes
 from bot.text.sentences import last_sentence_end
@@ -37,15 +38,19 @@ class PassageMonitor:
         target_chars: from here on the first sentence end with balanced quotes ends it.
         max_chars: here the last good sentence end ends it; None sets no such limit.
         context_tail: what stands before: its open quotes and its sentences count.
+        opening: the passage's first words, which the generated text goes on from.
         forbids_loops: rewind to before a repetition.
-        forbids_drift: rewind to before the text leaves the story.
+        forbids_drift: rewind to before the text leaves the story, or crumbles into short lines
+            where the context has none.
     """
 
     __slots__ = (
+        "_forbids_crumbs",
         "_forbids_drift",
         "_loops",
         "_max_chars",
         "_min_chars",
+        "_opening",
         "_paragraph",
         "_target_chars",
     )
@@ -57,18 +62,26 @@ class PassageMonitor:
         target_chars: int,
         max_chars: int | None = None,
         context_tail: str = "",
+        opening: str = "",
         forbids_loops: bool = True,
         forbids_drift: bool = True,
     ) -> None:
         self._min_chars = min_chars
+        self._opening = opening
         self._target_chars = max(min_chars, target_chars)
         self._max_chars = max_chars
         self._paragraph = context_tail[-_CONTEXT_CHARS:].rpartition("\n\n")[2]
         self._loops = LoopFinder(context_tail[-_CONTEXT_CHARS:]) if forbids_loops else None
         self._forbids_drift = forbids_drift
+        self._forbids_crumbs = forbids_drift and find_crumbs(context_tail[-_CONTEXT_CHARS:]) is None
 
     def check(self, text: str, tokens: int, *, at_end: bool) -> Verdict:
         """Judge the text so far: go on, stop after so many characters, or rewind to so many."""
+        verdict = self._judge(self._opening + text, at_end=at_end)
+        kept = max(0, verdict.keep_chars - len(self._opening))
+        return verdict if verdict is GO_ON else replace(verdict, keep_chars=kept)
+
+    def _judge(self, text: str, *, at_end: bool) -> Verdict:
         fault = self._find_fault(text, only_end=not at_end)
         if fault is not None:
             return self._leave(text[:fault], at_end=at_end)
@@ -80,12 +93,14 @@ class PassageMonitor:
         return self._stop_if_whole(text)
 
     def _find_fault(self, text: str, *, only_end: bool) -> int | None:
-        drift = loop = None
+        drift = crumbs = loop = None
         if self._forbids_drift:
             drift = find_drift(text, self._paragraph, only_end=only_end)
+        if self._forbids_crumbs:
+            crumbs = find_crumbs(text, only_end=only_end)
         if self._loops:
             loop = self._loops.find(text, only_end=only_end)
-        return min((at for at in (drift, loop) if at is not None), default=None)
+        return min((at for at in (drift, crumbs, loop) if at is not None), default=None)
 
     def _leave(self, good: str, *, at_end: bool) -> Verdict:
         """End before the fault where enough was written, or sample anew from there."""

@@ -55,7 +55,9 @@ async def test_a_concept_card_is_shown_edited_rerolled_and_begun(world: World) -
     assert "The Old Lamp" in words_of(result.response.components)  # type: ignore[union-attr]
     assert "Ida" in words_of(result.response.components)  # type: ignore[union-attr]
     form = await world.alice.click(card, label="Plot")
-    await world.alice.submit_modal(form, {"plot": "The lamp goes out.\nIda dives."})
+    plot = {"plot": "The lamp goes out.\nIda dives.", "format": ["screenplay"]}
+    await world.alice.submit_modal(form, plot)
+    assert "Screenplay" in words_of(result.response.components)  # type: ignore[union-attr]
     assert "The lamp goes out" in words_of(result.response.components)  # type: ignore[union-attr]
     await world.alice.click(card, label="Reroll")
     await world.alice.click(card, label="Begin")
@@ -259,7 +261,12 @@ async def test_a_deletion_can_be_thought_better_of(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("wanted", "suffix", "holds"),
-    [("txt", ".txt", b"Once upon"), ("markdown", ".md", b"# "), ("json", ".json", b"{")],
+    [
+        ("txt", ".txt", b"Once upon"),
+        ("markdown", ".md", b"# "),
+        ("fountain", ".fountain", b"Title: The Lamp"),
+        ("json", ".json", b"{"),
+    ],
 )
 async def test_export_gives_a_file_and_import_takes_it_back(
     world: World, wanted: str, suffix: str, holds: bytes
@@ -320,3 +327,25 @@ async def test_commands_without_a_story_say_how_to_begin_one(world: World) -> No
     for command in ("continue", "retry", "undo", "redo", "show", "context", "end", "stop", "write"):
         result = await world.bob.slash(world.channel, f"story {command}")
         assert "/story start" in _said(result), command
+
+
+async def test_start_takes_a_format_and_shows_it_on_the_card(world: World) -> None:
+    shown = await world.bob.slash(
+        world.channel, "story start", premise="A fox.", format="lesson", age=8, card=True
+    )
+    assert "Lesson" in _said(shown)
+    assert "(8)" in _said(shown)
+
+
+async def test_a_lesson_gives_its_questions_to_who_ended_it(world: World) -> None:
+    opening = (
+        "The grandmother carried the lantern through the narrow valley. Mira followed the old"
+        " fisherman to the harbour. They discovered a silver key under the enormous stones."
+    )
+    await world.bob.slash(
+        world.channel, "story start", opening=opening, format="lesson", age=8, card=False
+    )
+    result = await world.bob.slash(world.channel, "story end")
+    assert result.response is not None
+    (file,) = result.response.attachments
+    assert b"Answers" in await file.read()

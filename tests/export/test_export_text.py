@@ -4,13 +4,14 @@ from itertools import count
 import pytest
 
 from bot.errors import UnknownCommandError
-from bot.export import FORMATS, export, export_markdown, export_txt
+from bot.export import FORMATS, export, export_fountain, export_markdown, export_txt
 from bot.export.text import escape
 from bot.story import actions
 from bot.story.actions import Stamp
 from bot.story.ids import encode_id
 from bot.story.model import Author, AuthorKind, CastMember, Concept, Provenance, Story
 from bot.story.portable import export_json
+from bot.text.forms.fountain import Kind, parse
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 ORIGIN = Provenance(
@@ -142,10 +143,50 @@ def test_a_file_is_named_for_its_story(title: str, stem: str) -> None:
 def test_every_format_gives_its_file() -> None:
     story = tell(("Ann", "One."))
     files = {name: export(story, name) for name in FORMATS}
-    assert FORMATS == ("txt", "markdown", "json")
+    assert FORMATS == ("txt", "markdown", "fountain", "json")
     assert files["txt"].data == export_txt(story).encode()
     assert files["markdown"].data == export_markdown(story).encode()
     assert files["json"].data == export_json(story).encode()
     assert files["txt"].name == f"story-{encode_id(story.id)}.txt"
     with pytest.raises(UnknownCommandError):
         export(story, "pdf")
+
+
+LESSON = (
+    "The grandmother carried the lantern through the narrow valley. Mira followed the old fisherman"
+    " to the harbour. They discovered a silver key under the enormous stones."
+)
+
+
+def test_a_lesson_has_words_and_questions_and_its_answers_last() -> None:
+    story = tell(("Ann", LESSON), concept=Concept(title="Key", format="lesson", reader_age=8))
+    for text, headings in (
+        (export_txt(story), ("Words\n-----", "Questions\n", "Answers\n")),
+        (export_markdown(story), ("## Words", "## Questions", "## Answers")),
+    ):
+        places = [text.find(heading) for heading in headings]
+        assert -1 not in places
+        assert places == sorted(places)
+        assert "grandmother: The grandmother carried" in text
+        assert "_____" in text.replace("\\", "")
+    assert "Questions" not in export_txt(tell(("Ann", LESSON)))
+    assert "Questions" not in export_txt(tell(("Ann", "No."), concept=Concept(format="lesson")))
+
+
+def test_a_screenplay_is_exported_as_it_is() -> None:
+    script = "INT. HALL - NIGHT\n\nMira waits.\n\nMIRA\n(softly)\nWho is there?"
+    story = tell(("*gpt2", script), concept=Concept(title="The  Hall", format="screenplay"))
+    assert export_fountain(story) == (
+        f"Title: The Hall\nCredit: written by\nAuthor: gpt2\n\n{script}\n"
+    )
+
+
+def test_any_story_can_be_exported_as_fountain_and_prose_stays_action() -> None:
+    lines = ("MIRA", "INT. NOT A HEADING", "> a quote /* and a [[ note", "She\nwaits.", "CUT TO:")
+    story = tell(*(("Ann", line) for line in lines), concept=Concept(title="Odd"))
+    script = parse(export_fountain(story))
+    assert {element.kind for element in script.elements} == {Kind.ACTION}
+    told = "\n".join(element.text for element in script.elements)
+    for word in ("MIRA", "INT. NOT A HEADING", "> a quote", "She\nwaits.", "CUT TO:"):
+        assert word in told
+    assert script.title_page[0] == ("Title", "Odd")

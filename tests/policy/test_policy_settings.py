@@ -187,6 +187,7 @@ def test_the_typed_view_has_every_setting() -> None:
         "listen_to_all": settings.listens_to_all,
         "streaming": settings.streams,
         "concept_card": settings.shows_concept_card,
+        "candidates": settings.candidates,
         "screen_input": settings.screens_input,
         "screen_output": settings.screens_output,
         "word_list": settings.word_list,

@@ -1,7 +1,7 @@
 """A store in memory that keeps the ports' promises, and a stage that remembers what it showed."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -557,6 +557,7 @@ class FakeBackend:
         self.is_closed = False
         self.reached = asyncio.Condition()
         self.gates_reached = 0
+        self.likelihood: Callable[[ScoreRequest], float] = lambda _: -1.0
 
     @property
     def info(self) -> ModelInfo:
@@ -605,7 +606,7 @@ class FakeBackend:
             self.closed_early += not is_done
 
     async def score(self, request: ScoreRequest) -> Score:
-        return Score(log_likelihood=-1.0, tokens=1)
+        return Score(log_likelihood=self.likelihood(request), tokens=1)
 
     def count_tokens(self, parts: Sequence[PromptPart]) -> int:
         return sum(len(part.text.split()) for part in parts)

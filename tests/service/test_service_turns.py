@@ -17,6 +17,7 @@ from bot.errors import (
 )
 from bot.service.api import Origin, ReceiptKind
 from bot.story import tree
+from bot.story.front import ENGLISH
 from bot.story.model import AuthorKind, Concept, EntryKind, StoryStatus
 from bot.story.ports import JobStatus
 from tests.service.service_fakes import Script
@@ -255,14 +256,14 @@ async def test_members_words_cannot_be_retried(world: World) -> None:
 
 async def test_end_by_the_model_ends_the_story(world: World) -> None:
     await world.begin()
-    world.backend.play(" And so it ended.")
+    world.backend.play(" the miller slept.")
     receipt = await world.stories.end(world.ada, world.place, key=world.key())
     await world.finished(receipt)
     story = await world.story()
     assert story.status is StoryStatus.ENDED
-    assert (await world.told())[-1] == "And so it ended."
-    prompt = "".join(part.text for part in world.backend.requests[-1].prompt)
-    assert "last" in prompt.lower()
+    opening = world.backend.requests[-1].prompt[-1].text.strip()
+    assert opening in ENGLISH.endings
+    assert (await world.told())[-1] == f"{opening} the miller slept."
     with pytest.raises(StoryEndedError):
         await world.say("But then …")
     with pytest.raises(StoryEndedError):
@@ -289,11 +290,23 @@ async def test_end_without_the_model_ends_at_once(world: World) -> None:
 async def test_an_ending_can_be_retried(world: World) -> None:
     await world.begin()
     await world.finished(await world.stories.end(world.ada, world.place, key=world.key()))
-    world.backend.play(" A better end.")
+    world.backend.play(" all was better.")
     await world.finished(await world.stories.retry(world.ada, world.place, key=world.key()))
-    assert (await world.told())[-1] == "A better end."
+    opening = world.backend.requests[-1].prompt[-1].text.strip()
+    assert opening in ENGLISH.endings
+    assert (await world.told())[-1] == f"{opening} all was better."
     assert (await world.story()).status is StoryStatus.ENDED
-    assert "last" in "".join(p.text for p in world.backend.requests[-1].prompt).lower()
+
+
+async def test_an_ending_of_its_first_words_alone_is_sampled_again(world: World) -> None:
+    await world.begin()
+    world.backend.play("  ")
+    world.backend.play(" all slept.")
+    await world.finished(await world.stories.end(world.ada, world.place, key=world.key()))
+    assert (await world.told())[-1].endswith(" all slept.")
+    first, second = world.backend.requests[-2:]
+    assert first.prompt == second.prompt
+    assert first.seed != second.seed
 
 
 async def test_empty_output_is_sampled_again_with_another_seed(world: World) -> None:

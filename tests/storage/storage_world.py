@@ -68,6 +68,7 @@ def provenance(token_ids: tuple[int, ...] = (1, 50256, 2**32 - 1)) -> Provenance
         completion_tokens=len(token_ids),
         rewinds=1,
         duration_s=1.25,
+        form="repaired",
         tokenizer_hash="abc",
         token_ids=token_ids,
     )

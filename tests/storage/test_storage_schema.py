@@ -17,6 +17,24 @@ from bot.storage import SqlStore, schema, upgrade
 from bot.storage.engines import prepare_file
 from bot.storage.tables import metadata
 
+FIRST_ROWS = (
+    "INSERT INTO authors VALUES (2, 'model', '', NULL, 'gpt2')",
+    (
+        "INSERT INTO stories (id, place, starter_id, created_at, updated_at, version, is_current, status,"
+        " active_branch_id, title, title_key, passage_count)"
+        " VALUES (1, 'terminal:a', 2, 0, 0, 1, 1, 0, 5, '', '', 1)"
+    ),
+    "INSERT INTO story_authors VALUES (1, 2)",
+    "INSERT INTO texts VALUES (3, 1, 'Once.', 0)",
+    "INSERT INTO passages VALUES (4, 1, NULL, 'model', 2, 0, 3)",
+    "INSERT INTO revisions VALUES (1, 4, 0, 3, 2, 0)",
+    "INSERT INTO branches VALUES (1, 5, 'main', 4)",
+    (
+        "INSERT INTO provenances VALUES (4, 1, 'gpt2', 'r', '1', 'fp32', 7, '{}', 'monitor', 1, 1, 0,"
+        " 0.5, '', x'')"
+    ),
+)
+
 
 @pytest.fixture
 async def migrated(url: str, path: Path) -> sa.Engine:
@@ -137,3 +155,25 @@ async def test_an_old_schema_is_upgraded_only_when_allowed(url: str, path: Path)
         pass
     async with await SqlStore.open(url, should_migrate=False):
         pass
+
+
+async def test_the_first_schema_is_upgraded_with_what_stands_in_it(url: str, path: Path) -> None:
+    prepare_file(path)
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(schema.MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for statement in FIRST_ROWS:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    assert await upgrade(url) == ("0001", schema.HEAD)
+    with closing(sqlite3.connect(path)) as found:
+        assert found.execute("SELECT model, form FROM provenances").fetchall() == [("gpt2", "")]
+    async with await SqlStore.open(url) as store, store.read() as unit:
+        story = await unit.stories.load(1)
+    assert story is not None
+    passage = story.passages[4]
+    assert passage.provenance is not None
+    assert (passage.provenance.form, passage.provenance.model) == ("", "gpt2")

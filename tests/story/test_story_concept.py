@@ -1,9 +1,11 @@
+# ruff: noqa: RUF001 -- Chinese punctuation is meant
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.errors import UnknownCommandError
 from bot.story.concept import (
     ConceptField,
     Wish,
@@ -31,6 +33,8 @@ from bot.story.concept_tables import (
     THEMES,
     TITLES,
 )
+from bot.story.fables import moral_prompt
+from bot.story.formats import known_format, read_age, read_format
 from bot.story.model import CastMember, Concept
 
 LINES = (
@@ -109,7 +113,7 @@ def test_a_wish_becomes_the_beginning_of_a_concept() -> None:
 def test_fields_are_edited_as_text() -> None:
     concept = Concept(cast=(CastMember(name="Mira", line="a lamplighter"), CastMember(name="Fox")))
     assert field_text(concept, ConceptField.CAST) == "Mira: a lamplighter\nFox"
-    assert read_field(ConceptField.CAST, "Mira : a  lamplighter\n\n米拉：点灯人\n: nobody") == (  # noqa: RUF001 -- a Chinese colon is meant
+    assert read_field(ConceptField.CAST, "Mira : a  lamplighter\n\n米拉：点灯人\n: nobody") == (
         CastMember(name="Mira", line="a lamplighter"),
         CastMember(name="米拉", line="点灯人"),
     )
@@ -304,3 +308,46 @@ def test_the_tables_say_nothing_against_the_premise(premise: str, hero: str, pla
         assert setting == place
     else:
         assert setting in {each for settings in SETTINGS.values() for each in settings}
+
+
+def test_a_concept_keeps_its_format_and_its_readers_age() -> None:
+    concept = concept_of(Wish(format="lesson", reader_age=8))
+    assert (concept.format, concept.reader_age) == ("lesson", 8)
+    assert concept_from_json(concept_to_json(concept)) == concept
+    assert concept_from_json('{"reader_age": true}').reader_age == 0
+    assert concept_from_json('{"reader_age": 700}').reader_age == 18
+
+
+@pytest.mark.parametrize(
+    ("given", "known"), [("Fable ", "fable"), ("", "prose"), ("SCREENPLAY", "screenplay")]
+)
+def test_a_format_is_read_as_it_is_typed(given: str, known: str) -> None:
+    assert read_format(given) == known
+
+
+def test_an_unknown_format_is_refused_with_the_nearest_and_an_old_one_is_prose() -> None:
+    with pytest.raises(UnknownCommandError) as caught:
+        read_format("screenpay")
+    assert caught.value.data["near"] == "screenplay"
+    assert known_format("opera") == "prose"
+
+
+@pytest.mark.parametrize("given", ["x", "2", "99", "-8", "8.5"])
+def test_an_age_out_of_range_is_refused(given: str) -> None:
+    assert read_age(" 8 ") == 8
+    assert read_age("") == 0
+    with pytest.raises(UnknownCommandError):
+        read_age(given)
+
+
+def test_a_moral_is_asked_for_after_the_story_and_never_taken_from_the_examples() -> None:
+    concept = Concept(theme="envy", premise="A crow envies a swan.")
+    asked = moral_prompt(concept, "The crow washed all day. " * 40)
+    assert asked.text.endswith("washed all day.\nTheme: envy\nMoral:")
+    assert "A crow envies a swan." in asked.text
+    assert "crow" not in asked.blind
+    assert asked.blind.endswith("\nMoral:")
+    assert "Slow and steady wins the race." in asked.shown
+    assert len(asked.text) - len(asked.blind) < 600
+    chinese = moral_prompt(Concept(), "乌鸦整天洗澡，可是它还是黑的。")
+    assert chinese.text.endswith("乌鸦整天洗澡，可是它还是黑的。\n寓意：")

@@ -93,6 +93,44 @@ def test_a_genre_that_is_not_in_the_tables_is_named() -> None:
     assert "With Mira." in see(Teller(Concept(cast=(CastMember(name="Mira"),)))).text
 
 
+@pytest.mark.parametrize(
+    ("concept", "front"),
+    [
+        (Concept(format="fable", theme="envy"), "A short story, told as a fable about envy."),
+        (Concept(format="fable"), "A short story, told as a fable."),
+        (Concept(format="lesson", theme="honesty"), "A short story for children about honesty."),
+        (
+            Concept(format="lesson", reader_age=8, genre="mystery"),
+            "A mystery story for children of 8.",
+        ),
+        (Concept(format="fable", title="狐狸"), "狐狸\n\n一个短篇故事，写成寓言。"),
+        (
+            Concept(format="lesson", title="狐狸", reader_age=8),
+            "狐狸\n\n一个短篇故事，写给8岁的孩子。",
+        ),
+        (Concept(format="opera"), "A short story."),
+    ],
+)
+def test_the_front_says_the_format(concept: Concept, front: str) -> None:
+    shown = see(Teller(concept)).text
+    assert shown.removesuffix("\n\nChapter One\n\n").removesuffix("\n\n第一章\n\n") == front
+
+
+def test_a_screenplay_has_no_chapters() -> None:
+    concept = Concept(format="screenplay", genre="mystery")
+    assert see(Teller(concept)).text == "A mystery story, written as a play.\n\n"
+    assert see(Teller(concept), ending=0).opening == ""
+
+
+def test_passages_are_put_into_the_layout_that_the_model_knows() -> None:
+    teller = Teller()
+    teller.answer("ONE", ids=(1,), tokenizer_hash="mine")
+    teller.add("TWO.")
+    seen = see(teller, tokenizer_hash="mine", retell=str.lower)
+    assert seen.text.endswith("Chapter One\n\none two.")
+    assert all(part.token_ids is None for part in seen.parts)
+
+
 def test_stored_ids_stand_where_the_tokenizer_is_the_same_and_nobody_edited() -> None:
     teller = Teller()
     teller.answer(" One.", ids=(1, 2), tokenizer_hash="mine")
@@ -246,14 +284,25 @@ def test_the_pinned_check_reckons_with_the_longest_beat() -> None:
     assert both == short + 2
 
 
-def test_an_ending_has_its_heading_before_the_last_passage_but_not_in_a_sentence() -> None:
+def test_an_ending_is_given_its_first_words_but_not_within_a_sentence() -> None:
     teller = Teller()
     teller.add("One. Two.")
+    context = see(teller, ending=0)
+    assert context.text.endswith("One. Two.\n\nIn the end,")
+    assert context.opening == "\n\nIn the end,"
+    assert see(teller, ending=1).opening == "\n\nAt last,"
+    assert see(teller).opening == ""
     teller.add("She went")
+    assert see(teller, ending=0).text.endswith("Two.\n\nShe went")
     teller.add("home.")
-    text = see(teller, is_ending=True).text
-    assert text.endswith("One. Two.\n\nThe Last Chapter\n\nShe went home.")
-    assert see(Teller(), is_ending=True).text.endswith("Chapter One\n\nThe Last Chapter\n\n")
+    assert see(teller, ending=0).text.endswith("Two.\n\nShe went home.\n\nIn the end,")
+    assert see(Teller(), ending=0).text.endswith("Chapter One\n\nIn the end,")
+
+
+def test_a_chinese_ending_has_chinese_words() -> None:
+    teller = Teller()
+    teller.add("从前有一个村子。")
+    assert see(teller, ending=0).opening == "\n\n最后，"
 
 
 TAGS = frozenset({"<|format:prose|>", "<|genre:fantasy|>", "<|genre:horror|>"})
@@ -279,7 +328,7 @@ def test_a_genre_without_a_tag_is_said_in_words() -> None:
     plain = see(Teller(concept))
     assert see(Teller(concept), known_tags=TAGS) == plain
     assert see(Teller(Concept(genre="mystery")), known_tags=TAGS).text == (
-        f"<|format:prose|>{plain.text}"
+        f"<|format:prose|>{see(Teller(Concept(genre='mystery'))).text}"
     )
 
 
@@ -319,10 +368,8 @@ def test_a_prefill_without_words_leaves_the_answer_open() -> None:
     parts = see(Teller(), style=PREFILL).parts
     assert [part.role for part in parts] == ["system", "user", "assistant"]
     assert parts[-1].text == ""
-    ending = see(Teller(), style=PREFILL, is_ending=True).parts
-    assert "".join(part.text for part in ending if part.role == "assistant") == (
-        "The Last Chapter\n\n"
-    )
+    ending = see(Teller(), style=PREFILL, ending=0).parts
+    assert [part.text for part in ending if part.role == "assistant"] == ["In the end,"]
 
 
 def test_a_chat_alternates_and_ends_with_a_user() -> None:
@@ -353,10 +400,10 @@ def test_a_chat_puts_the_beat_before_the_members_last_words() -> None:
     teller.add("She went home.")
     last = see(teller, style=CHAT).parts[-1]
     assert last.text == "(What happens next: Mira finds a lantern.)\n\nShe went home."
-    ending = see(teller, style=CHAT, is_ending=True).parts[-1]
+    ending = see(teller, style=CHAT, ending=0).parts[-1]
     assert ending.text.startswith("(Write the last part")
     teller.answer("Then.")
-    assert see(teller, style=CHAT, is_ending=True).parts[-1].text.startswith("Write the last part")
+    assert see(teller, style=CHAT, ending=0).parts[-1].text.startswith("Write the last part")
 
 
 def test_a_chat_without_passages_asks_for_the_beginning() -> None:
@@ -397,14 +444,14 @@ def tokens_over_joints(parts: Sequence[ContextPart]) -> int:
     count=st.sampled_from([count_letters, tokens_of_bytes, tokens_over_joints]),
     style=st.sampled_from([COMPLETION, PREFILL, CHAT]),
     room=st.integers(150, 900),
-    is_ending=st.booleans(),
+    ending=st.integers(0, 2**63),
 )
 def test_every_context_fits_and_keeps_the_pinned_part_and_the_last_words(
     passages: list[tuple[bool, str]],
     count: Callable[[Sequence[ContextPart]], int],
     style: str,
     room: int,
-    is_ending: bool,
+    ending: int,
 ) -> None:
     concept = Concept(title="Lamp", premise="The lamps go out.", plot=("the fog lifts",))
     teller = Teller(concept)
@@ -416,7 +463,7 @@ def test_every_context_fits_and_keeps_the_pinned_part_and_the_last_words(
         else:
             teller.answer(text)
         story = teller.story
-        for ending in (False, is_ending):
+        for draw in (None, ending):
             pinned = assemble(
                 story,
                 count=count,
@@ -424,7 +471,7 @@ def test_every_context_fits_and_keeps_the_pinned_part_and_the_last_words(
                 reply_tokens=1,
                 style=style,
                 passages=(),
-                is_ending=ending,
+                ending=draw,
             ).pinned_tokens
             context = assemble(
                 story,
@@ -434,7 +481,7 @@ def test_every_context_fits_and_keeps_the_pinned_part_and_the_last_words(
                 reply_tokens=20,
                 budget_tokens=pinned + room,
                 anchor=anchor,
-                is_ending=ending,
+                ending=draw,
             )
             assert context.prompt_tokens == count(context.parts) <= pinned + room
             if front is None:

@@ -1,16 +1,23 @@
 """Every command of play, over the real services and a real database."""
 
 import asyncio
+import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from bot.engine.scripted import Answer, Script, ScriptedBackend
 from bot.errors import EngineError
-from bot.terminal import files
+from bot.locales import Words
+from bot.story import actions, tree
+from bot.story.model import Concept
+from bot.terminal import files, render
 from bot.terminal.asking import GivenUpError
 from bot.terminal.commands import COMMANDS
+from tests.story.story_kit import MODEL, Teller, provenance
 from tests.terminal.terminal_world import (
     LONG_ENOUGH,
     TerminalWorld,
@@ -245,11 +252,51 @@ async def test_a_story_is_exported_and_imported(world: TerminalWorld, tmp_path: 
     json.loads((tmp_path / "a.json").read_text())
     assert "File exists" in await world.do(f"/export {tmp_path / 'a.txt'}")
     assert "No such file" in await world.do(f"/export {tmp_path / 'no' / 'a.txt'}")
-    assert "txt, markdown, json" in await world.do(f"/export {tmp_path / 'b'} --format pdf")
+    assert "txt, markdown, fountain, json" in await world.do(
+        f"/export {tmp_path / 'b'} --format pdf"
+    )
     assert "“Alpha” is open" in await world.do(f"/import {tmp_path / 'a.json'}")
     assert "No such file" in await world.do(f"/import {tmp_path / 'nothing'}")
     assert "not JSON" in await world.do(f"/import {tmp_path / 'a.txt'}")
     assert "is a directory" in (await world.do(f"/import {tmp_path}")).lower()
+
+
+async def test_a_format_and_an_age_are_given_with_a_story(world: TerminalWorld) -> None:
+    await world.do("/start --title Alpha --begin --format lesson --age 8 --opening Aaa.")
+    shown = await world.do("/concept")
+    assert "lesson" in shown
+    assert "8" in shown
+    assert "screenplay" in await world.do("/start --title B --begin --format screenpay")
+    assert "3 – 18" in await world.do("/start --title B --begin --format lesson --age 99")  # noqa: RUF001 -- a range
+
+
+async def test_a_lesson_that_ends_shows_its_words_questions_and_answers(
+    world: TerminalWorld,
+) -> None:
+    opening = (
+        "The grandmother carried the lantern through the narrow valley. Mira followed the old"
+        " fisherman to the harbour. They discovered a silver key under the enormous stones."
+    )
+    await world.do(f"/start --title Alpha --begin --format lesson --age 8 --opening {opening}")
+    shown = await world.do("/end --now")
+    places = [shown.find(heading) for heading in ("Words\n", "Questions\n", "Answers\n")]
+    assert -1 not in places
+    assert places == sorted(places)
+
+
+async def test_a_passage_without_its_form_says_so() -> None:
+    origin = replace(provenance(), form="missed")
+    teller = Teller(Concept(format="fable"))
+    teller.take(
+        actions.answer(
+            teller.story, teller.stamp(MODEL), "They ate.", origin, passage_id=teller.new_id()
+        )
+    )
+    (passage,) = tree.path(teller.story)
+    console = Console(width=80, file=io.StringIO())
+    console.print(render.passage(teller.story, passage, Words()))
+    assert isinstance(console.file, io.StringIO)
+    assert "could not keep the form" in console.file.getvalue()
 
 
 async def test_an_export_without_a_name_gets_the_storys(

@@ -127,6 +127,38 @@ def test_it_rewinds_to_before_what_leaves_the_story() -> None:
     assert monitor(forbids_drift=False).check("The answer is: 5", 9, at_end=False) == GO_ON
 
 
+CRUMBS = "The cat was gone.\n\nElena,\n\nHer brother too,\n\nA family,\n\nIt is.\n\n"
+
+
+def test_it_rewinds_to_before_prose_that_crumbles() -> None:
+    text = f"He sat down at the window to wait for rain.\n\n{CRUMBS}"
+    assert monitor().check(text, 9, at_end=False) == Verdict(Action.STOP, 43)
+    assert monitor(min_chars=60).check(text, 9, at_end=False) == Verdict(Action.REWIND, 43)
+    for end in range(len(text) - 1):
+        assert monitor().check(text[:end], 9, at_end=False).action is not Action.REWIND
+    assert monitor(forbids_drift=False, target_chars=500).check(text, 9, at_end=False) == GO_ON
+
+
+def test_verse_may_go_on_as_verse_and_talk_in_short_lines() -> None:
+    before = (
+        "Snow on the hill,\nsnow on the town,\nall is still\nas it comes down\non the mill.\n\n"
+    )
+    verse = monitor(context_tail=before, target_chars=500)
+    assert verse.check(CRUMBS, 9, at_end=False) == GO_ON
+    talk = "“Who?”\n\n“Me.”\n\n“You?”\n\n“Yes.”\n\n“Come.”\n\n“Now?”\n\n"
+    assert monitor(target_chars=500).check(talk, 9, at_end=False) == GO_ON
+
+
+def test_the_first_words_that_it_was_given_count_and_are_never_taken_back() -> None:
+    begun = PassageMonitor(min_chars=40, target_chars=80, opening="\n\nIn the end,")
+    about_text = " the reader of the last chapter slept."
+    assert begun.check(about_text, 9, at_end=False) == Verdict(Action.REWIND, 0)
+    whole = " they all went home. And the lamp went out in the last of the windows there."
+    assert begun.check(whole, 9, at_end=True) == Verdict(Action.STOP, len(whole))
+    assert begun.check(" they", 1, at_end=False) == GO_ON
+    assert begun.check("", 0, at_end=True).keep_chars == 0
+
+
 def test_it_rewinds_to_before_a_loop() -> None:
     loop = "He ran down the lane, down the lane, down the lane, down the lane"
     verdict = monitor().check(loop, 9, at_end=False)

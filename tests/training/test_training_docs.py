@@ -3,7 +3,8 @@ from pathlib import Path
 import typer.main
 
 from bot import cli
-from bot.training.data.reading import FORMATS, OPT_IN
+from bot.story.formats import FORMATS
+from bot.training.data.reading import OPT_IN
 from bot.training.fetch.collections import COLLECTIONS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")

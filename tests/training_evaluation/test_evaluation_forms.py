@@ -2,8 +2,11 @@
 
 import pytest
 
+from bot.story.formats import FORMATS
+from bot.story.model import FormOutcome
 from bot.training.evaluation.figures import Column
-from bot.training.evaluation.forms import judge_genres, pass_rate
+from bot.training.evaluation.format_writing import CHECKERS
+from bot.training.evaluation.forms import Formed, judge_forms, judge_genres, pass_rate
 from bot.training.evaluation.goals import Verdict, judge_column
 from bot.training.intervals import Interval
 
@@ -45,3 +48,25 @@ def test_goals_lie_around_peoples_text() -> None:
         "leaves the story seldom": Verdict.MET,
         "loops almost never": Verdict.TOO_FEW,
     }
+
+
+def test_forms_are_counted_by_what_they_took() -> None:
+    kept, again, repaired, missed = FormOutcome
+    found = judge_forms(
+        [
+            Formed("GOOD", (kept,)),
+            Formed("GOOD", (kept, again)),
+            Formed("GOOD", (again, repaired)),
+            Formed("bad", (repaired, missed)),
+        ],
+        str.isupper,
+        wanted=5,
+    )
+    assert (found.stories, found.failed) == (4, 1)
+    assert (found.first, found.resampled, found.passed) == pytest.approx((0.2, 0.4, 0.6))
+    assert found.repaired == pytest.approx(0.4)
+
+
+def test_every_format_beyond_prose_has_its_checker() -> None:
+    assert {"prose", *CHECKERS} == set(FORMATS)
+    assert not any(checker("She went") for checker in CHECKERS.values())

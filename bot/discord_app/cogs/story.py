@@ -16,6 +16,7 @@ from bot.errors import NotFoundError, RoundtaleError
 from bot.locales import N_, Words
 from bot.story.concept import Wish
 from bot.story.concept_tables import GENRES
+from bot.story.formats import FORMAT_LABELS, FORMATS, LEAST_AGE, MOST_AGE, read_format
 from bot.story.ids import decode_id, encode_id
 from bot.story.model import StoryId
 
@@ -29,9 +30,11 @@ _LENGTHS = [
     Choice(name=locale_str(N_("medium")), value="medium"),
     Choice(name=locale_str(N_("long")), value="long"),
 ]
+_STORY_FORMATS = [Choice(name=locale_str(FORMAT_LABELS[name]), value=name) for name in FORMATS]
 _FORMATS = [
     Choice(name=locale_str(N_("plain text")), value="txt"),
     Choice(name="Markdown", value="markdown"),
+    Choice(name=locale_str(N_("Fountain, for screenwriting programs")), value="fountain"),
     Choice(name=locale_str(N_("JSON, to import again")), value="json"),
 ]
 
@@ -65,17 +68,22 @@ class StoryCommands(
         premise=locale_str(N_("What it is about, in a sentence or two")),
         title=locale_str(N_("Its title")),
         genre=locale_str(N_("Fantasy, mystery, fairy tale …")),
+        format=locale_str(N_("What it is written as: prose, fable, screenplay, lesson")),
+        age=locale_str(N_("How old a lesson's class is, in years")),
         theme=locale_str(N_("What it is really about: courage, loss …")),
         setting=locale_str(N_("Where and when it happens")),
         opening=locale_str(N_("Its first sentence; the story begins at once with it")),
         card=locale_str(N_("Whether to see and edit the concept before it begins")),
     )
+    @app_commands.choices(format=_STORY_FORMATS)
     async def start(  # noqa: PLR0917 -- options, in the order in which members see them
         self,
         interaction: AnyInteraction,
         premise: Range[str, 1, 2000] | None = None,
         title: Range[str, 1, 100] | None = None,
         genre: Range[str, 1, 100] | None = None,
+        format: str | None = None,  # noqa: A002 -- the option's name as members see it
+        age: Range[int, LEAST_AGE, MOST_AGE] | None = None,
         theme: Range[str, 1, 200] | None = None,
         setting: Range[str, 1, 300] | None = None,
         opening: Range[str, 1, _TEXT_LIMIT] | None = None,
@@ -83,7 +91,7 @@ class StoryCommands(
     ) -> None:
         """Begin a new story."""
         answer = Answer(interaction)
-        given = (premise, title, genre, theme, setting, opening)
+        given = (premise, title, genre, format, age, theme, setting, opening)
         if card is None and not any(given):
             await self._router.open_start(answer)
             return
@@ -91,6 +99,8 @@ class StoryCommands(
             premise=(premise or "").strip(),
             title=(title or "").strip(),
             genre=(genre or "").strip(),
+            format=read_format(format or ""),
+            reader_age=age or 0,
             theme=(theme or "").strip(),
             setting=(setting or "").strip(),
         )

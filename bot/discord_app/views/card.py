@@ -8,6 +8,7 @@ from bot.discord_app.views.base import action_row, button, panel
 from bot.locales import N_, Words
 from bot.service.concepts import DraftCard
 from bot.story.concept import ConceptField, field_text
+from bot.story.formats import FORMAT_LABELS, PROSE, known_format
 
 _LABELS = {
     ConceptField.GENRE: N_("Genre"),
@@ -27,6 +28,10 @@ def concept_card(card: DraftCard, words: Words) -> discord.ui.LayoutView:
     lines = [f"## 📖 {title}"]
     if concept.premise:
         lines.append(f"*{_shortened(concept.premise)}*")
+    form = known_format(concept.format)
+    if form != PROSE:
+        age = f" ({concept.reader_age})" if concept.reader_age else ""
+        lines.append(f"**{words(N_('Format'))}** {words(FORMAT_LABELS[form])}{age}")
     for field, label in _LABELS.items():
         value = _shortened(field_text(concept, field))
         if value:

@@ -18,6 +18,7 @@ from typing import Final
 
 from bot.errors import InvalidInputError
 from bot.story.concept_tables import GENRE_ALIASES
+from bot.story.formats import FORMATS
 from bot.story.journal import Stamp
 from bot.story.model import Author, AuthorKind
 from bot.story.narrative import narrative
@@ -43,7 +44,6 @@ log = logging.getLogger(__name__)
 OPT_IN: Final = "authors_agree_to_training"
 """The field at an export's top that must be true."""
 
-FORMATS: Final = ("prose", "fable", "screenplay", "lesson")
 MAX_TALE_CHARACTERS: Final = 5_000_000
 MAX_TOTAL_CHARACTERS: Final = 500_000_000
 _MAX_LINE_BYTES = 4 * MAX_TALE_CHARACTERS

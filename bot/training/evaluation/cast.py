@@ -4,14 +4,10 @@ Invariant: names are found as the rest of the program finds them; nothing is ask
 that names nobody.
 """
 
-import difflib
 from dataclasses import dataclass
 
-from bot.text.names import find_names
+from bot.text.names import misspelt_names, name_parts
 from bot.text.words import count_words
-
-_ALIKE = 0.75
-_LEAST_LETTERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +27,10 @@ class CastFigures:
 
 def follow_cast(before: str, text: str) -> CastFigures:
     """Follow the names of what stands before into a text."""
-    told = {part for name in find_names(before) for part in name.split()}
-    found = {part for name in find_names(f"{before}\n\n{text}") for part in name.split()}
+    told, found = name_parts(before), name_parts(f"{before}\n\n{text}")
     here = {word for word in found if word in text}
     told &= found
-    new = here - told
-    slips = sum(any(_is_slip(word, name) for name in told) for word in new)
     hundreds = max(1, count_words(text)) / 100
     kept = len(told & here) / len(told) if told else None
-    return CastFigures(kept, slips / hundreds, len(new) / hundreds)
-
-
-def _is_slip(word: str, name: str) -> bool:
-    return (
-        min(len(word), len(name)) >= _LEAST_LETTERS
-        and difflib.SequenceMatcher(None, word.casefold(), name.casefold()).ratio() >= _ALIKE
-    )
+    slips = len(misspelt_names(before, text))
+    return CastFigures(kept, slips / hundreds, len(here - told) / hundreds)

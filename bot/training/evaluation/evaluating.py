@@ -21,6 +21,8 @@ from bot.training.evaluation.ablations import find_ablation
 from bot.training.evaluation.copying import Copies
 from bot.training.evaluation.errors import NothingWrittenError, TooLittleTextError
 from bot.training.evaluation.figures import Column, Judge, measure_column
+from bot.training.evaluation.format_writing import write_formats
+from bot.training.evaluation.forms import FormFigures
 from bot.training.evaluation.genres import (
     TagFigures,
     WhyNot,
@@ -123,6 +125,7 @@ def evaluate(
         held_out=tuple(helds),
         retention=retention,
         tags=tags,
+        forms=work.forms,
         goals=(
             *judge_goals([columns[each.name] for each in wanted], columns[HUMAN]),
             *(goal for label, each in tags.items() for goal in judge_tags(label, each)),
@@ -140,13 +143,15 @@ class _Work:
     columns: dict[str, Stories] = field(default_factory=dict)
     models: dict[str, Resolved] = field(default_factory=dict)
     by_genre: dict[str, dict[str, Sequence[Sample]] | WhyNot] = field(default_factory=dict)
+    forms: dict[str, Mapping[str, FormFigures]] = field(default_factory=dict)
 
 
 async def _write_all(
     wanted: Sequence[Wanted], plan: Plan, settings: Settings, report: Report, kept: Kept
 ) -> _Work:
-    """Write all columns, each model loaded once, and for its tags a few stories of each genre."""
+    """Write all columns and formats, each model loaded once, and for its tags stories of each genre."""
     work = _Work()
+    labels = label_models(list(dict.fromkeys(each.model for each in wanted)))
     chosen = spread(plan.openings)
     for name in dict.fromkeys(each.model for each in wanted):
         own = settings.model_copy(
@@ -168,6 +173,12 @@ async def _write_all(
                         kept=kept,
                         report=partial(report, f"{each.name} writes"),
                     )
+            label = labels[name]
+            formed = await write_formats(
+                backend, plan, report=partial(report, f"{label} writes in formats")
+            )
+            if formed:
+                work.forms[label] = formed
             work.by_genre[name] = await _write_by_genre(backend, plan, report, kept)
         finally:
             await backend.aclose()

@@ -6,6 +6,7 @@ Invariant: what a format is, is said elsewhere; a checker is only counted here.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bot.story.model import FormOutcome
 from bot.training.intervals import permutation_p
 
 Checker = Callable[[str], bool]
@@ -39,6 +40,63 @@ class GenreFigures:
 def pass_rate(texts: Sequence[str], checker: Checker) -> float:
     """Return the share of texts that a checker passes."""
     return sum(map(checker, texts)) / max(1, len(texts))
+
+
+@dataclass(frozen=True, slots=True)
+class Formed:
+    """A story in a format.
+
+    Attributes:
+        text: the whole of it.
+        outcomes: of its passages that had to have a form.
+    """
+
+    text: str
+    outcomes: tuple[FormOutcome, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormFigures:
+    """How often stories in a format have its form; shares of all that were wanted.
+
+    Attributes:
+        stories: that were written.
+        failed: that were not.
+        first: pass as they were first sampled.
+        resampled: pass without any repair.
+        passed: pass.
+        repaired: had something repaired.
+    """
+
+    stories: int
+    failed: int
+    first: float
+    resampled: float
+    passed: float
+    repaired: float
+
+
+def judge_forms(found: Sequence[Formed], checker: Checker, *, wanted: int) -> FormFigures:
+    """Count a checker over the stories of one format.
+
+    Args:
+        found: those that were written.
+        checker: of the whole text.
+        wanted: how many there should be: one that failed has no form.
+    """
+    kept, again = {FormOutcome.KEPT}, {FormOutcome.KEPT, FormOutcome.RESAMPLED}
+
+    def share(stories: Sequence[Formed]) -> float:
+        return pass_rate([story.text for story in stories], checker) * len(stories) / max(1, wanted)
+
+    return FormFigures(
+        stories=len(found),
+        failed=wanted - len(found),
+        first=share([story for story in found if set(story.outcomes) <= kept]),
+        resampled=share([story for story in found if set(story.outcomes) <= again]),
+        passed=share(found),
+        repaired=sum(FormOutcome.REPAIRED in story.outcomes for story in found) / max(1, wanted),
+    )
 
 
 def judge_genres(

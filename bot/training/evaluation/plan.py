@@ -26,6 +26,7 @@ class Plan:
         draws: of each bootstrap and permutation test.
         max_active: stories that are written at once.
         samples: stories that the report shows of each column.
+        formats: stories in each format whose form is checked.
     """
 
     openings: int = 30
@@ -43,6 +44,7 @@ class Plan:
     draws: int = 2000
     max_active: int = 32
     samples: int = 6
+    formats: int = 0
 
 
 FULL = Plan()

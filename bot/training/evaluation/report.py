@@ -94,6 +94,39 @@ def goals_table(results: Results, words: Words) -> Table:
     return shown
 
 
+FORM_HEADINGS = (
+    N_("format"),
+    N_("stories"),
+    N_("as first sampled"),
+    N_("sampled again"),
+    N_("and put right"),
+    N_("had something put right"),
+)
+
+
+def form_rows(results: Results) -> list[tuple[str, ...]]:
+    """Return the table of formats; no rows where they were not asked for."""
+    return [
+        (
+            f"{form}, {model}",
+            str(each.stories + each.failed),
+            *map(_percent, (each.first, each.resampled, each.passed, each.repaired)),
+        )
+        for model, found in results.forms.items()
+        for form, each in found.items()
+    ]
+
+
+def forms_table(results: Results, words: Words) -> Table:
+    """Return how many stories have their format's form, for the terminal."""
+    shown = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in FORM_HEADINGS:
+        shown.add_column(words(heading))
+    for row in form_rows(results):
+        shown.add_row(*row)
+    return shown
+
+
 def render(results: Results, words: Words) -> str:
     """Return the page."""
     environment = Environment(
@@ -132,6 +165,8 @@ def render(results: Results, words: Words) -> str:
             }
             for goal in results.goals
         ],
+        form_headings=[words(heading) for heading in FORM_HEADINGS],
+        form_rows=form_rows(results),
         shown=plan.samples,
         footer=", ".join(f"{name} {version}" for name, version in results.versions.items())
         + f"; {results.took_s:.0f} s",

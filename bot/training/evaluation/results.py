@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from bot.training.evaluation.figures import Column
-from bot.training.evaluation.forms import GenreFigures
+from bot.training.evaluation.forms import FormFigures, GenreFigures
 from bot.training.evaluation.genres import TagFigures, WhyNot
 from bot.training.evaluation.goals import Goal
 from bot.training.evaluation.plan import Plan
@@ -101,6 +101,7 @@ class Results:
         columns: the models' and settings'.
         held_out: by model.
         retention: by model.
+        forms: by model and format; none where they were not asked for.
         tags: by model; none of one without genre tags.
         goals: how they stand.
         versions: of libraries.
@@ -118,6 +119,7 @@ class Results:
     retention: Mapping[str, Sequence[Retention]]
     tags: Mapping[str, TagFigures]
     goals: tuple[Goal, ...]
+    forms: Mapping[str, Mapping[str, FormFigures]] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     took_s: float = 0.0
     is_quick: bool = False
@@ -160,6 +162,10 @@ class Results:
             "retention": {
                 model: [_retention(each, self.plan.draws) for each in found]
                 for model, found in self.retention.items()
+            },
+            "forms": {
+                model: {form: asdict(each) for form, each in found.items()}
+                for model, found in self.forms.items()
             },
             "genre_tags": {model: _tags(found) for model, found in self.tags.items()},
             "goals": [asdict(goal) for goal in self.goals],

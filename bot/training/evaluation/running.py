@@ -20,7 +20,7 @@ from bot.training.evaluation.evaluating import Report, evaluate
 from bot.training.evaluation.keeping import Kept
 from bot.training.evaluation.likeness import require_mauve
 from bot.training.evaluation.plan import Plan
-from bot.training.evaluation.report import goals_table, render, table
+from bot.training.evaluation.report import forms_table, goals_table, render, table
 from bot.training.evaluation.results import Results
 from bot.training.evaluation.wishes import Wish
 
@@ -64,6 +64,8 @@ def show(results: Results, folder: Path, words: Words, *, json_only: bool) -> No
         if not console.is_terminal:
             console.width = _FILE_WIDTH  # a file has no width of its own
         console.print(table(results, words), "", goals_table(results, words), "")
+        if results.forms:
+            console.print(forms_table(results, words), "")
         console.print(str(folder / _PAGE))
     sys.stdout.write(json.dumps(results.as_json()) + "\n")
 

@@ -50,7 +50,7 @@ from bot.training.evaluation.samples import Sample, Turn, cut, normalise
 
 _PLATFORM = "evaluation"
 _GUILD = 1
-_AUTHOR = Actor(user_id=1, name="evaluation", is_admin=True, platform=_PLATFORM)
+AUTHOR = Actor(user_id=1, name="evaluation", is_admin=True, platform=_PLATFORM)
 # What a member says now and then, in every second story.
 _INTERJECTIONS = (
     "Suddenly there was a knock at the door.",
@@ -189,7 +189,7 @@ async def write_stories(
     ]
     limit = asyncio.Semaphore(2 * plan.max_active)
     done = 0
-    async with _services(watched, values) as (service, store):
+    async with open_services(watched, values) as (service, store):
 
         async def write(opening: Opening, seed: int) -> Sample | None:
             nonlocal done
@@ -219,7 +219,7 @@ async def write_stories(
 
 
 @asynccontextmanager
-async def _services(
+async def open_services(
     backend: Backend, values: Mapping[str, str]
 ) -> AsyncIterator[tuple[StoryService, SqlStore]]:
     """Open the services over a database that is gone afterwards."""
@@ -230,7 +230,7 @@ async def _services(
         stack.push_async_callback(store.aclose)
         admin = SettingsService(store, clock=clock)
         for name, value in values.items():
-            await admin.set(_AUTHOR, _place("any"), "guild", name, value)
+            await admin.set(AUTHOR, place_of("any"), "guild", name, value)
         service = StoryService(
             store,
             EngineHolder.of(backend),
@@ -258,7 +258,7 @@ async def _write(
     plan: Plan,
 ) -> Sample | None:
     """Write one story; None where a passage failed."""
-    place = _place(f"{opening.name}/{seed}")
+    place = place_of(f"{opening.name}/{seed}")
     turns: list[Turn] = []
     sample: Sample | None = None
     key = place_key(place)
@@ -266,12 +266,12 @@ async def _write(
         watched.turns[key] = number
         if number == 0:
             receipt = await service.start(
-                _AUTHOR, place, concept, opening.text, key=f"{place.name}/0"
+                AUTHOR, place, concept, opening.text, key=f"{place.name}/0"
             )
         else:
             has_words = seed % 2 and number % 2
             words = _INTERJECTIONS[number // 2 % len(_INTERJECTIONS)] if has_words else None
-            receipt = await service.take_turn(_AUTHOR, place, words, key=f"{place.name}/{number}")
+            receipt = await service.take_turn(AUTHOR, place, words, key=f"{place.name}/{number}")
         if receipt.job_id is None:
             return None
         await service.wait(receipt.job_id)
@@ -315,7 +315,8 @@ def _sample(story: Story, turns: list[Turn], opening: Opening, seed: int, words:
     )
 
 
-def _place(name: str) -> Place:
+def place_of(name: str) -> Place:
+    """Return the place of a name; its number is stable."""
     number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:7], "big")
     return Place(platform=_PLATFORM, guild_id=_GUILD, channel_id=number, name=name)
 

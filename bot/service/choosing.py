@@ -1,0 +1,130 @@
+"""Writes several candidates for a passage at once and keeps the one that follows best from the story.
+
+Invariants:
+    - The passage that is kept is the one that its own seed alone would have given.
+    - Nothing is shown before it is chosen.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bot.engine.backend import Backend
+from bot.engine.types import Chunk, PromptPart, ScoreRequest
+from bot.errors import EngineError, ScreenedError
+from bot.policy.screening import Screen
+from bot.service.prompts import Prompt
+from bot.service.showing import SafePresenter
+from bot.text.names import misspelt_names
+from bot.text.passage import trim_passage
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A passage that may be kept.
+
+    Attributes:
+        text: as the engine wrote it.
+        last: its last chunk.
+        seed: gives it again.
+    """
+
+    text: str
+    last: Chunk
+    seed: int
+
+
+async def write_candidates(
+    backend: Backend, prompt: Prompt, seeds: Sequence[int], presenter: SafePresenter
+) -> list[Candidate]:
+    """Write a candidate for each seed, all at the same time.
+
+    Raises:
+        EngineError: the engine failed.
+    """
+
+    async def write(seed: int) -> Candidate:
+        text, last = "", Chunk()
+        request = replace(prompt.request, seed=seed)
+        async with contextlib.aclosing(backend.stream(request)) as chunks:
+            async for chunk in chunks:
+                if chunk.queue_place is not None and seed == seeds[0]:
+                    await presenter.queued(chunk.queue_place)
+                text = text[: len(text) - chunk.retract] + chunk.text
+                last = chunk
+        return Candidate(text, last, seed)
+
+    tasks = [asyncio.create_task(write(seed), name=f"candidate {seed}") for seed in seeds]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:  # where one failed, the others are of no use
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+async def choose(
+    backend: Backend, prompt: Prompt, candidates: Sequence[Candidate], screen: Screen | None
+) -> Candidate:
+    """Return the candidate that gains most from the story, among those without a fault.
+
+    Likelihood by itself prefers what fits everywhere, and loops. What counts is by how much
+    likelier the story makes a passage than the front alone does, a token (pointwise mutual
+    information, as in Li et al. 2016, "A diversity-promoting objective function for neural
+    conversation models").
+
+    Args:
+        backend: wrote them.
+        prompt: which they answer.
+        candidates: at least one.
+        screen: finds what is not allowed; None where everything is.
+
+    Raises:
+        ScreenedError: none is allowed.
+    """
+    allowed = [each for each in candidates if _is_allowed(each, screen)]
+    if not allowed:
+        raise ScreenedError
+    whole = [each for each in allowed if each.text.strip()] or allowed
+    kept = [each for each in whole if not misspelt_names(prompt.before, each.text)] or whole
+    if len(kept) == 1 or not kept[0].text.strip():
+        return kept[0]
+    request = prompt.request
+
+    async def score(each: Candidate, before: Sequence[PromptPart], name: str) -> float:
+        asked = ScoreRequest(
+            prompt=before,
+            text=each.text,
+            owner=request.owner,
+            group=request.group,
+            cache_key=f"{request.cache_key}{name}",
+            timeout_s=request.timeout_s,
+        )
+        return (await backend.score(asked)).mean
+
+    async def gain(each: Candidate) -> float:
+        known, unknown = await asyncio.gather(
+            score(each, request.prompt, ""), score(each, prompt.blind, " blind")
+        )
+        return known - unknown
+
+    try:
+        gains = await asyncio.gather(*map(gain, kept))
+    except EngineError as error:
+        log.warning("candidates for a passage could not be ranked: %s", error)
+        return kept[0]
+    return max(zip(gains, kept, strict=True), key=lambda one: one[0])[1]
+
+
+def _is_allowed(candidate: Candidate, screen: Screen | None) -> bool:
+    if screen is None:
+        return True
+    try:
+        screen.check_input(trim_passage(candidate.text))
+    except ScreenedError:
+        return False
+    return True
