@@ -7,7 +7,7 @@ leaves out what is no whole sentence. A repaired text is Fountain again.
 # ruff: noqa: RUF001 -- typographic quotes are meant as they stand
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from bot.text.forms import fountain
 from bot.text.forms.faults import Fault
@@ -53,6 +53,7 @@ _PLACE_END = re.compile(
 )
 _ARTICLE = re.compile(r"(?:an?|the|in|at|on|inside|aboard)\s+", re.IGNORECASE)
 _PLACE_WORDS = 6
+_ROUNDS = 8
 
 
 def check(text: str, *, is_whole: bool = True) -> tuple[Fault, ...]:
@@ -87,6 +88,15 @@ def repair(text: str, *, heading: str = "") -> str:
         text: the text.
         heading: set above a text in which somebody speaks before any scene heading.
     """
+    for _ in range(_ROUNDS):  # what was put right may stand as something else now
+        once = _repair_all(text, heading)
+        if once == text:
+            break
+        text = once
+    return text
+
+
+def _repair_all(text: str, heading: str) -> str:
     parsed = fountain.parse(text, may_have_title_page=False).elements
     elements = [better for element in parsed for better in _repair(element)]
     elements = list(_without_lonely_cues(elements))
@@ -225,7 +235,8 @@ def _is_finished(element: Element) -> bool:
 
 def _repair(element: Element) -> Iterator[Element]:
     if element.kind is Kind.DIALOGUE and element.text.startswith("(") and ")" not in element.text:
-        yield Element(Kind.DIALOGUE, element.text[1:].strip())
+        if said := element.text[1:].strip():
+            yield Element(Kind.DIALOGUE, said)
         return
     if element.kind is Kind.HEADING and "heading" in set(_faults_of(element)):
         yield Element(Kind.ACTION, element.text)
@@ -239,12 +250,17 @@ def _repair(element: Element) -> Iterator[Element]:
         if spoken is None:
             told.append(line)
             continue
-        if told:
-            yield Element(Kind.ACTION, "\n".join(told))
-            told = []
+        yield from _action(told)
+        told = []
         yield from spoken
-    if told:
-        yield Element(Kind.ACTION, "\n".join(told))
+    yield from _action(told)
+
+
+def _action(lines: Sequence[str]) -> Iterator[Element]:
+    """Give what stands in lines as an action; no empty line begins or ends one."""
+    text = "\n".join(lines).strip("\n")
+    if text.strip():
+        yield Element(Kind.ACTION, text)
 
 
 def _speech_in(line: str) -> tuple[Element, ...] | None:

@@ -1,7 +1,7 @@
 """A screenplay has headings, action and speeches under cues; what is put right is one again."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.text.forms import fountain
@@ -102,6 +102,8 @@ def test_a_speech_is_read_back_as_one(name: str, words: str) -> None:
     assert [one.kind for one in fountain.parse(written).elements] == [one.kind for one in spoken]
 
 
+@example("!\n?")
+@example("A\n(")
 @given(st.text(st.sampled_from("aA .:!?\n\"“”()INTXE'"), max_size=80))
 def test_a_repair_is_done_once(text: str) -> None:
     once = repair(text)
