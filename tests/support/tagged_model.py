@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from bot.locales import Words
@@ -96,6 +97,7 @@ def _write_tied_model(folder: Path) -> None:
         bos_token_id=end,
         eos_token_id=end,
     )
+    torch.manual_seed(1)
     model: Any = GPT2LMHeadModel(config)
     model.save_pretrained(str(folder))
     tokenizer.save_pretrained(str(folder))
