@@ -184,7 +184,13 @@ class Town:
                 for channel in self.channels
             )
         )
-        await asyncio.gather(*writing)
+        for (
+            task
+        ) in writing:  # a passage that was stopped before its first word leaves none to wait for
+            if task.done():
+                task.result()
+            task.cancel()
+        await asyncio.wait(writing)
         if not doing.cancelled():
             doing.result()  # raises what ended it too early
         self.windows["all write"] = (begun_s, until_s)
