@@ -166,6 +166,7 @@ SENTENCE_RULES = (
         r"|(?:And |But |So )?[Tt]h(?:at|is)(?:[’']s| is| was) (?:how|what|when|where|why) (?:made )?(?:the|this|our|my) story\b"
         r"|[^.!?\n\"“]*\bthat(?:[’']s| is| was) how (?:the|this|our) story (?:end|beg|start)\w+"
         r"|(?:This|It) (?:is|was) (?:just |only )?an? (?:\w+ ){0,2}story\b"
+        r"|In (?:another|(?:a|one|some) (?:different|other|new|second)) (?:story|tale|version)\b"
         r"|(?:And )?[Aa]s (?:the|this|our|my) story (?:unfold|progress|develop|continue|came|comes|draws|drew|goes|went|ends|began)\w*\b"
         r"|[^.!?\n\"“]*\b(?:beauty|power|art|magic|importance) of (?:storytelling|(?:the|this|a) (?:story|narrative))\b",
     ),

@@ -129,6 +129,7 @@ DRIFTING = {
         "They just walked on, and that's how the story ended.",
         "This was a long story, but the fox was old.",
         "As the story unfolded, they were curious.",
+        "In a different story, it could be about a hare.",
         "You can't help but be amazed at the beauty of storytelling.",
     ],
     "part_of_text": [
