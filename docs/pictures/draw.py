@@ -155,6 +155,7 @@ async def act(scene: Scene) -> tuple[str, str]:
     first = await scene.passage(channel, timeout_s=WAIT_S)
     turn = await discord.say(scene.bob, channel, TURN, reply_to=first)
     second = await scene.passage(channel, [first], timeout_s=WAIT_S)
+    await discord.wait_for(lambda: not first.labels, what="old buttons taken away")
     title = [each for each in discord.bot_messages(channel) if each.content.startswith("## ")]
     return drawn_card, "".join(map(message, [*title, first, turn, second]))
 
