@@ -209,7 +209,7 @@ async def test_stories_are_kept_found_and_carried_away(  # noqa: PLR0915 -- one 
         await fake.wait_until(lambda: "The story was deleted." in question.text)
         choices = await fake.autocomplete(alice, here, "story open", "story", "wolf")
         assert choices == []
-        assert first.labels == []
+        await fake.wait_until(lambda: first.labels == [])
         with pytest.raises(bench.ClientRefused):
             await fake.slash(alice, here, "storyadmin settings")
     assert_faultless(fake)
