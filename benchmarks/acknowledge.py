@@ -184,9 +184,8 @@ class Town:
                 for channel in self.channels
             )
         )
-        for (
-            task
-        ) in writing:  # a passage that was stopped before its first word leaves none to wait for
+        # A passage that was stopped before its first word leaves none to wait for.
+        for task in writing:
             if task.done():
                 task.result()
             task.cancel()

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from bot.engine.backend import Backend
 from bot.engine.local.backend import LocalBackend
@@ -27,7 +26,7 @@ from bot.story.control_tags import format_tag, genre_tag
 from bot.story.model import Concept
 from tests.service.service_fakes import FakeClock, MemoryStore
 from tests.service.service_world import World, channel
-from tests.support.tagged_model import GENRE_WORDS, train_tagged_model
+from tests.support.tagged_model import GENRE_WORDS, train_on_one_thread
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 
@@ -63,12 +62,7 @@ class Overheard(Backend):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        return train_tagged_model(tmp_path_factory.mktemp("tagged"))
-    finally:
-        torch.set_num_threads(before)
+    return train_on_one_thread(tmp_path_factory.mktemp("tagged"))
 
 
 @pytest.fixture

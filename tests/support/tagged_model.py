@@ -79,6 +79,16 @@ def train_tagged_model(
     return _train(tales, base, folder / "tagged", _LORA if as_adapter else _FULL, as_adapter)
 
 
+def train_on_one_thread(folder: Path) -> Path:
+    """Make and train one while torch computes on one thread, as it will when the model is read."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return train_tagged_model(folder)
+    finally:
+        torch.set_num_threads(before)
+
+
 def _train(tales: Path, base: Path, into: Path, recipe: Recipe, as_adapter: bool = False) -> Path:
     sources = Sources(tales=[tales], model=str(base), cache_dir=into.parent / "cache", threads=1)
     run_training(sources, into, recipe, Notes(), Words(), as_adapter=as_adapter)

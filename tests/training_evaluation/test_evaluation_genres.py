@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from bot.locales import Words
 from bot.settings import Settings
@@ -18,19 +17,14 @@ from bot.training.evaluation.report import render, table
 from bot.training.evaluation.samples import read_people
 from bot.training.evaluation.scoring import Scorer
 from bot.training.evaluation.wishes import Wish
-from tests.support.tagged_model import GENRE_WORDS, train_tagged_model, write_genre_tales
+from tests.support.tagged_model import GENRE_WORDS, train_on_one_thread, write_genre_tales
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        return train_tagged_model(tmp_path_factory.mktemp("tagged"))
-    finally:
-        torch.set_num_threads(before)
+    return train_on_one_thread(tmp_path_factory.mktemp("tagged"))
 
 
 @pytest.fixture
