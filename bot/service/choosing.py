@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.engine.backend import Backend
-from bot.engine.types import Chunk, PromptPart, ScoreRequest
+from bot.engine.types import Chunk
 from bot.errors import EngineError, ScreenedError
 from bot.policy.screening import Screen
 from bot.service.prompts import Prompt
+from bot.service.ranking import gain
 from bot.service.showing import SafePresenter
 from bot.text.names import misspelt_names
 from bot.text.passage import trim_passage
@@ -72,11 +73,6 @@ async def choose(
 ) -> Candidate:
     """Return the candidate that gains most from the story, among those without a fault.
 
-    Likelihood by itself prefers what fits everywhere, and loops. What counts is by how much
-    likelier the story makes a passage than the front alone does, a token (pointwise mutual
-    information, as in Li et al. 2016, "A diversity-promoting objective function for neural
-    conversation models").
-
     Args:
         backend: wrote them.
         prompt: which they answer.
@@ -95,25 +91,17 @@ async def choose(
         return kept[0]
     request = prompt.request
 
-    async def score(each: Candidate, before: Sequence[PromptPart], name: str) -> float:
-        asked = ScoreRequest(
-            prompt=before,
-            text=each.text,
-            owner=request.owner,
-            group=request.group,
-            cache_key=f"{request.cache_key}{name}",
-            timeout_s=request.timeout_s,
+    async def gain_of(each: Candidate) -> float:
+        return await gain(
+            backend.score,
+            request,
+            each.text,
+            known=(request.prompt, f"{request.cache_key}"),
+            blind=(prompt.blind, f"{request.cache_key} blind"),
         )
-        return (await backend.score(asked)).mean
-
-    async def gain(each: Candidate) -> float:
-        known, unknown = await asyncio.gather(
-            score(each, request.prompt, ""), score(each, prompt.blind, " blind")
-        )
-        return known - unknown
 
     try:
-        gains = await asyncio.gather(*map(gain, kept))
+        gains = await asyncio.gather(*map(gain_of, kept))
     except EngineError as error:
         log.warning("candidates for a passage could not be ranked: %s", error)
         return kept[0]

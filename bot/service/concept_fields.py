@@ -20,6 +20,7 @@ from bot.policy.settings import Settings
 from bot.service.desk import Desk
 from bot.service.engine_holder import EngineHolder
 from bot.service.places import group_key, place_key
+from bot.service.ranking import gain
 from bot.story.concept import (
     ConceptField,
     FieldPrompt,
@@ -192,35 +193,21 @@ class FieldFinder:
         candidates: Mapping[FieldValue, str],
         asked: GenerationRequest,
     ) -> FieldValue:
-        """Return the candidate that gains most from what is known of the story.
-
-        Likelihood by itself prefers what fits everywhere. What counts is by how much likelier
-        the story makes an answer, a token (pointwise mutual information, as in Li et al. 2016,
-        "A diversity-promoting objective function for neural conversation models").
-        """
+        """Return the candidate that gains most from what is known of the story."""
         if len(candidates) == 1:
             return next(iter(candidates))
 
-        async def gain(text: str) -> float:
-            known, unknown = await asyncio.gather(
-                *(
-                    model.score(
-                        ScoreRequest(
-                            prompt=[PromptPart(before)],
-                            text=text,
-                            owner=asked.owner,
-                            group=asked.group,
-                            cache_key=f"{asked.cache_key} {name}",
-                            timeout_s=self._patience_s,
-                        )
-                    )
-                    for name, before in (("known", prompt.text), ("unknown", prompt.blind))
-                )
+        async def gain_of(text: str) -> float:
+            return await gain(
+                model.score,
+                asked,
+                text,
+                known=([PromptPart(prompt.text)], f"{asked.cache_key} known"),
+                blind=([PromptPart(prompt.blind)], f"{asked.cache_key} unknown"),
             )
-            return known.mean - unknown.mean
 
         try:
-            gains = await asyncio.gather(*map(gain, candidates.values()))
+            gains = await asyncio.gather(*map(gain_of, candidates.values()))
         except EngineError as error:
             log.warning("candidates for a field could not be ranked: %s", error)
             return next(iter(candidates))

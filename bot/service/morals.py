@@ -11,9 +11,10 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from bot.engine.backend import Backend
-from bot.engine.types import GenerationRequest, PromptPart, SamplingParams, ScoreRequest
+from bot.engine.types import GenerationRequest, PromptPart, SamplingParams
 from bot.errors import EngineError
 from bot.service.prompts import Prompt
+from bot.service.ranking import gain
 from bot.story import tree
 from bot.story.fables import MoralPrompt, moral_prompt
 from bot.story.formats import FABLE, LESSON, SCREENPLAY
@@ -122,21 +123,14 @@ async def _best(
     if len(found) == 1:
         return found[0]
 
-    async def gain(moral: str) -> float:
-        scores = [
-            await backend.score(
-                ScoreRequest(
-                    prompt=[PromptPart(before)],
-                    text=f" {moral}",
-                    owner=request.owner,
-                    group=request.group,
-                    cache_key=f"{request.cache_key} {name}",
-                    timeout_s=request.timeout_s,
-                )
-            )
-            for before, name in ((question.text, "moral"), (question.blind, "blind"))
-        ]
-        return scores[0].mean - scores[1].mean
+    async def gain_of(moral: str) -> float:
+        return await gain(
+            backend.score,
+            request,
+            f" {moral}",
+            known=([PromptPart(question.text)], f"{request.cache_key} moral"),
+            blind=([PromptPart(question.blind)], f"{request.cache_key} blind"),
+        )
 
-    gains = await asyncio.gather(*map(gain, found))
+    gains = await asyncio.gather(*map(gain_of, found))
     return max(zip(gains, found, strict=True), key=lambda one: one[0])[1]
