@@ -7,11 +7,11 @@ asks learns when loading leaves the event loop alone.
 import asyncio
 import gc
 import logging
-import os
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from bot.engine.backend import Backend
+from bot.engine.local import shorten_waits
 from bot.engine.types import PromptStyle
 from bot.errors import ModelUnavailableError
 from bot.locales import N_
@@ -143,16 +143,6 @@ def _is_here(settings: Settings) -> bool:
     except ModelUnavailableError:
         return False  # resolve will tell why
     return choice.is_installed
-
-
-def shorten_waits() -> None:
-    """Keep torch's threads from spinning; to be called before torch is imported.
-
-    GNU's OpenMP reads this once, when torch is loaded. Its default spins for milliseconds at every
-    barrier: where others use the processors too, that made writing five times slower.
-    """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
 def _import_engine() -> "tuple[Resolve, type[LocalBackend]]":

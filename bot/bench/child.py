@@ -9,6 +9,7 @@ that must be left in order: Ctrl-C reaches only the parent, which ends it.
 import asyncio
 import json
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,11 +20,13 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from bot.bench import measuring
+from bot.bench.engine import is_engine
 from bot.bench.errors import BrokenOffError
 from bot.bench.load import measure_load
 from bot.bench.measuring import GroupFigures, Report
 from bot.bench.models import BenchModel, read_model
 from bot.bench.plan import Plan
+from bot.engine.local import shorten_waits
 from bot.engine.local.packed.precision import Precision
 from bot.errors import RoundtaleError
 
@@ -43,7 +46,9 @@ class InChildren:
             BrokenOffError: the process ended without a result.
         """
         task = {"names": list(names)}
-        return _GROUP.validate_python(_ask(task, bench_model, plan, report))
+        is_ours = all(map(is_engine, names))
+        found = _ask(task, bench_model, plan, report, is_engine=is_ours)
+        return _GROUP.validate_python(found)
 
     def measure_load(
         self, bench_model: BenchModel, plan: Plan, precision: Precision
@@ -53,9 +58,8 @@ class InChildren:
         Raises:
             BrokenOffError: the process ended without a result.
         """
-        found: dict[str, Any] = _ask(
-            {"precision": precision}, bench_model, plan, report=lambda _: None
-        )
+        task = {"precision": precision}
+        found: dict[str, Any] = _ask(task, bench_model, plan, lambda _: None, is_engine=True)
         return found
 
 
@@ -77,8 +81,21 @@ class Here:
         return asdict(asyncio.run(measure_load(bench_model, plan, precision)))
 
 
-def _ask(task: dict[str, Any], bench_model: BenchModel, plan: Plan, report: Report) -> Any:
-    """Give a task to a fresh process and return its result."""
+def _ask(
+    task: dict[str, Any],
+    bench_model: BenchModel,
+    plan: Plan,
+    report: Report,
+    *,
+    is_engine: bool,
+) -> Any:
+    """Give a task to a fresh process and return its result.
+
+    The engine computes in the environment that the bot gives it, the others in their own.
+    """
+    environment = dict(os.environ)
+    if is_engine:
+        shorten_waits(environment)
     whole = task | {
         "path": str(bench_model.path),
         "name": bench_model.name,
@@ -89,6 +106,7 @@ def _ask(task: dict[str, Any], bench_model: BenchModel, plan: Plan, report: Repo
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        env=environment,
         process_group=0,
     ) as process:
         try:

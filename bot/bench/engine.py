@@ -39,6 +39,7 @@ PRECISIONS: tuple[Precision, ...] = tuple(
 )
 """Those that processors have, as far as the engine offers them."""
 
+_ENGINE = "Roundtale"
 _SPARE = 1.5  # slots are rounded up
 
 
@@ -161,7 +162,12 @@ async def open_backend(
 
 def way_name(precision: str) -> str:
     """Return what the engine is called in the table at a precision."""
-    return f"Roundtale {precision}"
+    return f"{_ENGINE} {precision}"
+
+
+def is_engine(name: str) -> bool:
+    """Whether a way of this name is the engine."""
+    return name.startswith(f"{_ENGINE} ")
 
 
 class Engine:

@@ -97,7 +97,8 @@ class Others:
 
 def _busy_s() -> float:
     times = psutil.cpu_times()
-    return float(times.user + times.system)
+    # A process that gives way computes too; Windows has no such count.
+    return float(times.user + times.system + getattr(times, "nice", 0.0))
 
 
 def _own_busy_s() -> float:

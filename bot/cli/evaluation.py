@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bot.cli import common
+from bot.engine.local import shorten_waits
 from bot.locales import Words
 
 
@@ -70,7 +71,6 @@ def evaluate(
     from dataclasses import replace  # noqa: PLC0415 -- only this command changes a plan
 
     from bot.extras import require_libraries  # noqa: PLC0415 -- before torch is loaded
-    from bot.loading import shorten_waits  # noqa: PLC0415 -- loads pydantic
 
     require_libraries(
         ("jinja2", "matplotlib", "spellchecker"), what="roundtale evaluate", extra="evaluate"

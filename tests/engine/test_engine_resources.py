@@ -1,10 +1,17 @@
+import ctypes
 import os
+import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
-from bot.engine.local.resources import available_memory_bytes, cpu_quota, usable_threads
+from bot.engine.local.resources import (
+    available_memory_bytes,
+    cpu_quota,
+    return_freed_memory,
+    usable_threads,
+)
 
 
 def write(folder: Path, **files: str) -> None:
@@ -83,3 +90,29 @@ def test_older_memory_groups_are_read_too(first: tuple[Path, Path]) -> None:
 def test_without_groups_the_machine_counts(tmp_path: Path) -> None:
     total = psutil.virtual_memory().total
     assert 0 < available_memory_bytes(tmp_path, tmp_path / "none") <= total
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_trim"),
+    reason="not GNU's C library",
+)
+def test_freed_memory_goes_back_to_the_system() -> None:
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    libc.malloc.argtypes = [ctypes.c_size_t]
+    libc.free.argtypes = [ctypes.c_void_p]
+    piece_bytes, count = 64 * 1024, 1500
+    pieces = [libc.malloc(piece_bytes) for _ in range(count)]
+    for piece in pieces:
+        ctypes.memset(piece, 1, piece_bytes)
+    for piece in pieces[:-1]:  # the last keeps the heap from shrinking by itself
+        libc.free(piece)
+    before = psutil.Process().memory_info().rss
+    return_freed_memory()
+    assert before - psutil.Process().memory_info().rss > piece_bytes * count // 2
+    libc.free(pieces[-1])
+
+
+def test_a_c_library_that_keeps_its_memory_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.engine.local.resources.ctypes.CDLL", lambda _: object())
+    return_freed_memory()

@@ -25,6 +25,7 @@ from bot.engine.local.errors import ChatTemplateError, EmptyTextToScoreError
 from bot.engine.local.generation import Job
 from bot.engine.local.loader import LoadedModel, load_model
 from bot.engine.local.packed.precision import Device, Precision
+from bot.engine.local.resources import return_freed_memory
 from bot.engine.local.scoring import ScoreJob
 from bot.engine.local.tokenizer import PromptEncoder, control_tags, load_tokenizer
 from bot.engine.local.worker import EngineThread, Event
@@ -127,6 +128,7 @@ class LocalBackend(Backend):
                 tokenizer_hash=loaded.tokenizer_hash,
                 document_start=loaded.document_start,
             )
+            return_freed_memory()  # weights were copied while they were laid out
             return core, encoder, _describe(loaded, style or PromptStyle.COMPLETION)
 
         backend = cls(load)

@@ -5,6 +5,8 @@ be known does not limit. Both generations of control groups are read, for a
 container on an older host still has the first.
 """
 
+import contextlib
+import ctypes
 import math
 import os
 from collections.abc import Iterator
@@ -107,3 +109,9 @@ def _reclaimable(folder: Path) -> int:
         if name in {"inactive_file", "total_inactive_file"} and value.isdigit():
             return int(value)
     return 0
+
+
+def return_freed_memory() -> None:
+    """Give memory that was freed back to the system, where the C library can: GNU's keeps it."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # musl, macOS; Windows
+        ctypes.CDLL(None).malloc_trim(0)
