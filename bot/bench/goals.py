@@ -74,6 +74,8 @@ NEXT_TOKEN = N_("next token of the others while a long story is prefilled")
 SAMPLING = N_("sampling as a share of a step at batch 8")
 MEMORY = N_("memory above libraries, weights and key-value cache")
 
+PLANNING = N_("scheduler's own work in a step with 32 requests, p99")
+
 # must and stretch by precision, for two cores with AVX-512
 _GPT2: dict[str, dict[str, tuple[float, float | None]]] = {
     ONE_STORY: {"fp32": (1.7, 2.2), "bf16": (2.8, 3.5), "int8": (4.0, 6.0)},
@@ -145,6 +147,7 @@ def _any_model(model: ModelFigures, default: str) -> Iterable[Goal]:
             LOADING_LAG_P99: (loading["p99_ms"], 10.0, "ms"),
             LOADING_LAG_MAX: (loading["max_ms"], 50.0, "ms"),
             NEXT_TOKEN: (disturbance and disturbance["gap_ms_max"], 150.0, "ms"),
+            PLANNING: (load["planning_ms"], 1.0, "ms"),
             MEMORY: (load["above_mib"] * 2**20 / 1e6, 300.0, "MB"),
         }
     steps = model.steps.get(default)

@@ -16,6 +16,7 @@ from bot.bench.engine import SAMPLED, Written, open_backend, request, stream
 from bot.bench.figures import percentile
 from bot.bench.models import BenchModel
 from bot.bench.plan import Plan
+from bot.bench.planning import planning_ms_p99
 from bot.bench.ticking import Lag, resident_bytes, ticking
 from bot.engine.backend import Backend
 from bot.engine.local.packed.precision import Precision
@@ -109,6 +110,7 @@ class Load:
         disturbance: by a long prompt; None for a plan of one channel, or streams that were over.
         memory: of the process.
         above_mib: what the engine takes beside libraries, weights, keys and values.
+        planning_ms: see ``planning_ms_p99``.
     """
 
     precision: str
@@ -119,6 +121,7 @@ class Load:
     disturbance: Disturbance | None
     memory: Memory
     above_mib: float
+    planning_ms: float
 
 
 async def measure_load(bench_model: BenchModel, plan: Plan, precision: Precision) -> Load:
@@ -175,6 +178,7 @@ async def measure_load(bench_model: BenchModel, plan: Plan, precision: Precision
         disturbance=disturbance,
         memory=memory,
         above_mib=memory.above,
+        planning_ms=planning_ms_p99(),
     )
 
 

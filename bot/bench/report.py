@@ -260,4 +260,6 @@ def _goals(goals: Sequence[Goal], words: Words) -> Table:
 def _bound(value: float | None, unit: str) -> str:
     if value is None:
         return ""
-    return f"{value:.1f}{unit}" if unit == RATIO else f"{value:.1f} {unit}"
+    if unit == RATIO:
+        return f"{value:.1f}{unit}"
+    return f"{value:.{1 if value >= 1 else 2}f} {unit}"
