@@ -5,7 +5,6 @@ as invented, and nothing that is not allowed in the place gets in.
 """
 
 import asyncio
-import contextlib
 import json
 import logging
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from bot.engine.backend import Backend
+from bot.engine.collecting import collect
 from bot.engine.types import GenerationRequest, PromptPart, SamplingParams, Score, ScoreRequest
 from bot.errors import EngineError, ScreenedError
 from bot.policy.rights import Place
@@ -243,11 +243,8 @@ class _Asked:
     places: asyncio.Semaphore
 
     async def write(self, request: GenerationRequest) -> str:
-        text = ""
-        async with self.places, contextlib.aclosing(self.backend.stream(request)) as chunks:
-            async for chunk in chunks:
-                text = text[: len(text) - chunk.retract] + chunk.text
-        return text
+        async with self.places:
+            return (await collect(self.backend, request)).text
 
     async def score(self, request: ScoreRequest) -> Score:
         async with self.places:

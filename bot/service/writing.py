@@ -211,7 +211,7 @@ async def _stream(
         async for chunk in chunks:
             if chunk.queue_place is not None:
                 await presenter.queued(chunk.queue_place)
-            progress.text = progress.text[: len(progress.text) - chunk.retract] + chunk.text
+            progress.text = chunk.change(progress.text)
             if chunk.finish is not None:
                 progress.last = chunk
             if not chunk.text and not chunk.retract:

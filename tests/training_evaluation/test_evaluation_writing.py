@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 
 from bot.engine.backend import Backend
+from bot.engine.collecting import collect
 from bot.engine.types import (
     Chunk,
     FinishReason,
@@ -61,11 +62,8 @@ class Recited(Backend):
 
 
 async def write(backend: WatchedBackend, place: str, seed: int = 0) -> str:
-    text = ""
     asked = GenerationRequest(prompt=[PromptPart("Once")], owner=place, seed=seed)
-    async for chunk in backend.stream(asked):
-        text = text[: len(text) - chunk.retract] + chunk.text
-    return text
+    return (await collect(backend, asked)).text
 
 
 def watch(*chunks: Chunk) -> tuple[Recited, WatchedBackend]:

@@ -16,15 +16,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from bot.engine.backend import Backend
-from bot.engine.types import (
-    Chunk,
-    GenerationRequest,
-    Health,
-    ModelInfo,
-    PromptPart,
-    Score,
-    ScoreRequest,
-)
+from bot.engine.relay import Relay
+from bot.engine.types import Chunk, GenerationRequest
 from bot.policy.budgets import Budgets
 from bot.policy.rights import Actor, Place
 from bot.policy.settings import Settings, resolve
@@ -69,7 +62,7 @@ class Beyond:
     kept_tokens: int
 
 
-class WatchedBackend(Backend):
+class WatchedBackend(Relay):
     """Gives each request its seed, leaves a measure out of it, and sees what it discards.
 
     Args:
@@ -79,18 +72,13 @@ class WatchedBackend(Backend):
     """
 
     def __init__(self, backend: Backend, ablation: Ablation, settings: Settings) -> None:
-        self._backend = backend
+        super().__init__(backend)
         self._ablation = ablation
         self._settings = settings
         self.turns: dict[str, int] = {}
         """By place: which turn is being written."""
         self.last: dict[str, Beyond] = {}
         """By place: of the request that ended last."""
-
-    @property
-    def info(self) -> ModelInfo:
-        """The model that writes."""
-        return self._backend.info
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         """Write the requested text; see ``Backend.stream``."""
@@ -102,7 +90,7 @@ class WatchedBackend(Backend):
             async for chunk in chunks:
                 if chunk.retract and chunk.finish is None:
                     longest = ""  # rewound: that was not about the end
-                text = text[: len(text) - chunk.retract] + chunk.text
+                text = chunk.change(text)
                 if chunk.finish is None:
                     longest = text
                 elif chunk.usage is not None:
@@ -112,18 +100,6 @@ class WatchedBackend(Backend):
                         chunk.usage.completion_tokens,
                     )
                 yield chunk
-
-    async def score(self, request: ScoreRequest) -> Score:
-        """Return how likely a text is after its prompt."""
-        return await self._backend.score(request)
-
-    def count_tokens(self, parts: Sequence[PromptPart]) -> int:
-        """Return how many tokens the parts take when joined."""
-        return self._backend.count_tokens(parts)
-
-    def health(self) -> Health:
-        """Return the state without waiting."""
-        return self._backend.health()
 
     async def aclose(self) -> None:
         """Leave the backend open: others write with it after this."""
