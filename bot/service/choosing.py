@@ -18,6 +18,7 @@ from bot.policy.screening import Screen
 from bot.service.prompts import Prompt
 from bot.service.ranking import gain
 from bot.service.showing import SafePresenter
+from bot.text.clean import is_visible
 from bot.text.names import follow_names
 from bot.text.passage import trim_passage
 
@@ -82,10 +83,10 @@ async def choose(
     allowed = [each for each in candidates if _is_allowed(each, screen)]
     if not allowed:
         raise ScreenedError
-    whole = [each for each in allowed if each.text.strip()] or allowed
+    whole = [each for each in allowed if is_visible(each.text)] or allowed
     misspelt_in = follow_names(prompt.before)
     kept = [each for each in whole if not misspelt_in(each.text)] or whole
-    if len(kept) == 1 or not kept[0].text.strip():
+    if len(kept) == 1 or not is_visible(kept[0].text):
         return kept[0]
     request = prompt.request
 

@@ -28,6 +28,7 @@ from bot.service.showing import SafePresenter
 from bot.story.model import PassageId, Provenance, Story
 from bot.story.narrative import is_cjk
 from bot.story.ports import Job
+from bot.text.clean import is_visible
 from bot.text.forms import screenplay
 from bot.text.passage import trim_passage
 from bot.text.sentences import last_sentence_end
@@ -134,7 +135,7 @@ async def _attempts(
         try:
             await _sample(desk, backend, settings, presenter, progress, seeds=seeds)
             text = _whole(progress)
-            if text.strip() != progress.prompt.opening.strip():
+            if is_visible(text) and text.strip() != progress.prompt.opening.strip():
                 text, progress.form = await settle_form(
                     backend, progress.prompt, story, text, progress.form
                 )

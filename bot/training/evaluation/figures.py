@@ -81,6 +81,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure("whole", N_("passages that end whole")),
     Figure("discarded", N_("words discarded for that, of all written")),
     Figure("resampled", N_("tokens drawn and given up")),
+    Figure("lost", N_("of all tokens, those of versions that were not kept")),
     Figure("near_duplicates", N_("passages nearly like another"), is_event=True),
     Figure("distinct_1", N_("distinct-1"), is_common=True),
     Figure("distinct_2", N_("distinct-2"), is_common=True),
@@ -241,6 +242,7 @@ def _turn_values(sample: Sample) -> Values:
         "whole": sum(turn.is_whole for turn in sample.turns) / len(sample.turns),
         "discarded": discarded / max(1, kept_words + discarded),
         "resampled": (sampled - kept) / max(1, sampled),
+        "lost": sum(turn.lost_tokens for turn in sample.turns) / max(1, sampled),
     }
 
 
