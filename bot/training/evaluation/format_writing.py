@@ -74,7 +74,7 @@ async def write_formats(
         if story is not None:
             by_form[form].append(story)
     return {
-        form: judge_forms(found, CHECKERS[form], wanted=plan.formats)
+        form: judge_forms(found, CHECKERS[form], wanted=plan.formats, draws=plan.draws)
         for form, found in by_form.items()
     }
 

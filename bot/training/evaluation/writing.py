@@ -141,7 +141,7 @@ async def write_stories(
 
 @asynccontextmanager
 async def open_services(
-    backend: Backend, values: Mapping[str, str]
+    backend: Backend, values: Mapping[str, str], *, new_seed: Callable[[], int] = lambda: 0
 ) -> AsyncIterator[tuple[StoryService, SqlStore]]:
     """Open the services over a database that is gone afterwards."""
     clock = SystemClock()
@@ -161,7 +161,7 @@ async def open_services(
             epoch=1,
             settings=admin,
             budgets=Budgets(),
-            new_seed=lambda: 0,
+            new_seed=new_seed,
             limits=Limits(generation_s=_PATIENCE_S),
         )
         stack.push_async_callback(service.aclose)
