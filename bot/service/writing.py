@@ -230,8 +230,10 @@ async def _stream(
 
 def _whole(progress: _Progress) -> str:
     """Return what is whole of a text under way, in its form."""
-    if progress.prompt is None or progress.prompt.scene is None:
+    if progress.prompt is None:
         return trim_passage(progress.text)
+    if progress.prompt.scene is None:
+        return trim_passage(progress.text, progress.prompt.before)
     text = progress.text
     front = text[: len(text) - len(text.lstrip())]
     return front + screenplay.repair(text.strip())
