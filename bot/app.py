@@ -286,6 +286,12 @@ def _metrics(app: App) -> AbstractAsyncContextManager[int]:
     metrics.gauge("passages_active", "Passages under way.", lambda: app.engine.health().active)
     metrics.gauge("passages_waiting", "Passages in the queue.", lambda: app.engine.health().waiting)
     metrics.gauge("engine_ok", "1 where the model can write.", lambda: app.engine.health().is_ok)
+    metrics.counter(
+        "forms",
+        "Passages whose format asks for a form, by how they came to have it.",
+        ("format", "outcome"),
+        lambda: {key: float(n) for key, n in app.stories.form_outcomes.items()},
+    )
 
     def health() -> tuple[bool, Mapping[str, object]]:
         engine = app.engine.health()

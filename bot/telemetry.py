@@ -6,13 +6,22 @@ Invariant: neither a token nor the text of a message or a story is ever logged.
 import logging
 import re
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 _TOKEN = re.compile(r"[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}")
 """The form of a bot token: id, time and signature, each base64url."""
@@ -76,8 +85,26 @@ def configure_logging(level: str, log_format: Literal["auto", "console", "json"]
         logging.getLogger(wordy).setLevel(max(logging.INFO, root.level))
 
 
+Counts = Callable[[], Mapping[tuple[str, ...], float]]
+"""Gives counts by the values of their labels."""
+
+
+class _Counts(Collector):
+    def __init__(self, name: str, explanation: str, labels: Sequence[str], read: Counts) -> None:
+        self._name = name
+        self._explanation = explanation
+        self._labels = labels
+        self._read = read
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily(self._name, self._explanation, labels=self._labels)
+        for values, count in sorted(self._read().items()):
+            family.add_metric(values, count)
+        yield family
+
+
 class Metrics:
-    """Gauges that are read when Prometheus asks."""
+    """Gauges and counters that are read when Prometheus asks."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -85,6 +112,10 @@ class Metrics:
     def gauge(self, name: str, explanation: str, read: Callable[[], float]) -> None:
         """Register a gauge ``roundtale_<name>`` whose value ``read`` gives at each scrape."""
         Gauge(f"roundtale_{name}", explanation, registry=self.registry).set_function(read)
+
+    def counter(self, name: str, explanation: str, labels: Sequence[str], read: Counts) -> None:
+        """Register a counter ``roundtale_<name>_total`` with labels, read at each scrape."""
+        self.registry.register(_Counts(f"roundtale_{name}", explanation, labels, read))
 
 
 @asynccontextmanager

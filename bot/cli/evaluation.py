@@ -57,6 +57,10 @@ def evaluate(
         int,
         typer.Option(min=0, max=1000, help="Stories in each format whose form is checked too."),
     ] = 0,
+    concepts: Annotated[
+        int,
+        typer.Option(min=0, max=10_000, help="Concept cards that are counted too."),
+    ] = 0,
     mauve: Annotated[
         bool, typer.Option("--mauve", help="MAUVE too, where mauve-text is installed.")
     ] = False,
@@ -100,6 +104,7 @@ def evaluate(
                 turns=turns or plan.turns,
                 words=words or plan.words,
                 formats=formats,
+                concepts=concepts,
             ),
             settings=operator,
             words=language,

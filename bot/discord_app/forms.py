@@ -5,7 +5,7 @@ serves every submission, those after a restart like all others. discord.py 2.7 k
 open forms in memory by custom_id and drops a submission that it does not know.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import discord
@@ -15,7 +15,7 @@ from bot.discord_app.place import AnyInteraction
 from bot.locales import N_, Words
 from bot.service.concepts import DraftCard
 from bot.story.concept import ConceptField, field_text
-from bot.story.formats import FORMAT_LABELS, FORMATS, known_format
+from bot.story.formats import FORMAT_LABELS, known_format
 
 TEXT_LIMIT = 4000  # Discord's, for one field
 _TITLE_LIMIT = 45
@@ -154,8 +154,14 @@ def card_form(words: Words, card: DraftCard) -> discord.ui.Modal:
     )
 
 
-def plot_form(words: Words, card: DraftCard) -> discord.ui.Modal:
-    """Return the form for a concept's premise, format, plot and first sentence."""
+def plot_form(words: Words, card: DraftCard, formats: Sequence[str]) -> discord.ui.Modal:
+    """Return the form for a concept's premise, format, plot and first sentence.
+
+    Args:
+        words: the member's.
+        card: as it stands.
+        formats: that stories can be started in here.
+    """
     concept = card.concept
     return form(
         Ref("card_plot", card.id),
@@ -170,7 +176,7 @@ def plot_form(words: Words, card: DraftCard) -> discord.ui.Modal:
         choice_field(
             "format",
             words(N_("Format")),
-            [(name, words(FORMAT_LABELS[name])) for name in FORMATS],
+            [(name, words(FORMAT_LABELS[name])) for name in formats],
             value=known_format(concept.format),
         ),
         _field(

@@ -193,8 +193,11 @@ class Router:
 
     async def _open_card(self, answer: Answer, ref: Ref) -> None:
         card = await _in_time(self._services.concepts.get(answer.actor, ref.a))
-        make = card_form if ref.act == "card_edit" else plot_form
-        await answer.open(make(answer.words, card))
+        if ref.act == "card_edit":
+            await answer.open(card_form(answer.words, card))
+            return
+        settings = await _in_time(self._services.settings.effective(answer.place))
+        await answer.open(plot_form(answer.words, card, settings.formats))
 
     async def _require_current(self, answer: Answer, story_id: StoryId) -> None:
         """Refuse a button of a story that is no longer open; go on where that takes too long."""

@@ -185,6 +185,8 @@ def _value_form(setting: Setting, current: str, scope: Scope, words: Words) -> d
     ref = Ref("set_value", extra=f"{scope.value}.{setting.name}")
     explanation = words(setting.explanation)
     known = ("on", "off") if setting.kind is Kind.BOOL else setting.choices
+    if setting.kind is Kind.LIST:  # several at once are typed
+        known = ()
     if known:
         choices = [(one, words(one)) for one in known]
         choices.append((BACK, words(N_("take back what was set here"))))

@@ -227,7 +227,6 @@ class Usage:
 class Chunk:
     """A change of the text under way.
 
-    Apply it as ``text = text[: len(text) - chunk.retract] + chunk.text``.
     The last chunk has ``finish`` and ``usage`` set, and ``token_ids`` holds the
     ids of the whole kept text (empty where the engine does not know ids).
     A chunk with ``queue_place`` set (1 is next) comes before any text. ``tokens`` are those that
@@ -241,6 +240,10 @@ class Chunk:
     finish: FinishReason | None = None
     usage: Usage | None = None
     token_ids: tuple[int, ...] = ()
+
+    def change(self, text: str) -> str:
+        """Return a text under way as it is after this change."""
+        return text[: len(text) - self.retract] + self.text
 
 
 class PromptStyle(StrEnum):

@@ -72,6 +72,13 @@ class TooManyItemsError(InvalidInputError):
     message = N_("{name} takes {high} entries at most, not {given}.")
 
 
+class BadItemsError(InvalidInputError):
+    """A list was given something that it cannot hold, or nothing."""
+
+    code = "input.setting.choices"
+    message = N_("{name} takes some of {choices}, separated by commas, not {given}.")
+
+
 class BadWordError(InvalidInputError):
     """An entry of a word list cannot be looked for."""
 
@@ -200,6 +207,16 @@ def _parse_list(setting: Setting, given: str) -> tuple[str, ...]:
     high = int(setting.high or MAX_WORDS)
     if len(entries) > high:
         raise TooManyItemsError(name=setting.name, high=high, given=len(entries))
+    if setting.choices:
+        folded = tuple(dict.fromkeys(entry.casefold() for entry in entries))
+        wrong = next((entry for entry in folded if entry not in setting.choices), None)
+        if wrong is not None or len(folded) < (setting.low or 0):
+            raise BadItemsError(
+                name=setting.name,
+                choices=", ".join(setting.choices),
+                given=_shown(wrong or "–"),
+            )
+        return folded
     for entry in entries:
         if len(entry) > MAX_WORD_CHARS or not _ENTRY.match(entry):
             raise BadWordError(name=setting.name, given=_shown(entry), high=MAX_WORD_CHARS)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from bot.locales import N_
+from bot.story.formats import FORMATS
 
 Value = bool | int | float | str | tuple[str, ...]
 
@@ -66,9 +67,9 @@ class Setting:
         default: holds where nobody set it.
         explanation: one sentence, a msgid.
         group: for panels.
-        low: least number, least length of a text.
+        low: least number, least length of a text, fewest items of a list.
         high: greatest number, greatest length of a text, most items of a list.
-        choices: of a CHOICE.
+        choices: of a CHOICE; all that a LIST may hold, any words where there are none.
         scopes: where it can be set.
     """
 
@@ -153,6 +154,27 @@ REGISTRY: Mapping[str, Setting] = _declare(
         Group.WRITING,
         N_("A new story begins with a card of its title, cast and plot that can be edited."),
         default=True,
+    ),
+    Setting(
+        name="formats",
+        kind=Kind.LIST,
+        default=FORMATS,
+        choices=FORMATS,
+        low=1,
+        explanation=N_(
+            "Formats that members can start stories in, separated by commas; the first one where they name none."
+        ),
+        group=Group.WRITING,
+    ),
+    Setting(
+        name="genres",
+        kind=Kind.LIST,
+        default=(),
+        high=MAX_WORDS,
+        explanation=N_(
+            "Genres that members can start stories in, separated by commas; all where there are none."
+        ),
+        group=Group.WRITING,
     ),
     Setting(
         name="passage_length",

@@ -11,6 +11,7 @@ from enum import StrEnum
 from bot.errors import ChannelOffError, NotAllowedError
 from bot.locales import N_
 from bot.policy.settings import Settings
+from bot.story.concept_fields import known_genre
 
 
 class Right(StrEnum):
@@ -95,6 +96,20 @@ class NotAuthorError(NotAllowedError):
     message = N_("Only the member who wrote this passage, or a moderator, can edit it.")
 
 
+class FormatOffError(NotAllowedError):
+    """Stories of this format cannot be started here."""
+
+    code = "not_allowed.format"
+    message = N_("The format {given} cannot be started here. These can: {allowed}.")
+
+
+class GenreOffError(NotAllowedError):
+    """Stories of this genre cannot be started here."""
+
+    code = "not_allowed.genre"
+    message = N_("The genre {given} cannot be started here. These can: {allowed}.")
+
+
 # What goes on working where stories are switched off.
 _WITHOUT_STORIES = frozenset({Right.READ, Right.EXPORT, Right.CONFIGURE})
 
@@ -134,3 +149,25 @@ def may(
         raise NotOwnerError
     if right is Right.EDIT and not (moderates or author_id in {None, actor.user_id}):
         raise NotAuthorError
+
+
+def may_tell(story_format: str, genre: str, settings: Settings) -> None:
+    """Return where a story of that format and genre can be started; raise where not.
+
+    Raises:
+        FormatOffError: the format is switched off.
+        GenreOffError: the genre is.
+    """
+    if story_format not in settings.formats:
+        raise FormatOffError(given=story_format, allowed=", ".join(settings.formats))
+    if genre and not is_genre_on(genre, settings):
+        raise GenreOffError(given=genre, allowed=", ".join(settings.genres))
+
+
+def is_genre_on(genre: str, settings: Settings) -> bool:
+    """Tell whether stories of a genre can be started, by whatever of its names."""
+    return not settings.genres or _folded(genre) in map(_folded, settings.genres)
+
+
+def _folded(genre: str) -> str:
+    return known_genre(genre) or " ".join(genre.casefold().split())

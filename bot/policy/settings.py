@@ -187,6 +187,16 @@ class Settings:
         return self._bool("concept_card")
 
     @property
+    def formats(self) -> tuple[str, ...]:
+        """Formats that stories can be started in; the first one where none is named."""
+        return cast("tuple[str, ...]", self["formats"])
+
+    @property
+    def genres(self) -> tuple[str, ...]:
+        """Genres that stories can be started in; all where it is empty."""
+        return cast("tuple[str, ...]", self["genres"])
+
+    @property
     def screens_input(self) -> bool:
         """Whether members' words are screened."""
         return self._bool("screen_input")

@@ -6,19 +6,20 @@ Invariants:
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.engine.backend import Backend
+from bot.engine.collecting import collect
 from bot.engine.types import Chunk
 from bot.errors import EngineError, ScreenedError
 from bot.policy.screening import Screen
 from bot.service.prompts import Prompt
 from bot.service.ranking import gain
 from bot.service.showing import SafePresenter
-from bot.text.names import misspelt_names
+from bot.text.clean import is_visible
+from bot.text.names import follow_names
 from bot.text.passage import trim_passage
 
 log = logging.getLogger(__name__)
@@ -49,15 +50,12 @@ async def write_candidates(
     """
 
     async def write(seed: int) -> Candidate:
-        text, last = "", Chunk()
-        request = replace(prompt.request, seed=seed)
-        async with contextlib.aclosing(backend.stream(request)) as chunks:
-            async for chunk in chunks:
-                if chunk.queue_place is not None and seed == seeds[0]:
-                    await presenter.queued(chunk.queue_place)
-                text = text[: len(text) - chunk.retract] + chunk.text
-                last = chunk
-        return Candidate(text, last, seed)
+        found = await collect(
+            backend,
+            replace(prompt.request, seed=seed),
+            queued=presenter.queued if seed == seeds[0] else None,
+        )
+        return Candidate(found.text, found.last, seed)
 
     tasks = [asyncio.create_task(write(seed), name=f"candidate {seed}") for seed in seeds]
     try:
@@ -85,9 +83,10 @@ async def choose(
     allowed = [each for each in candidates if _is_allowed(each, screen)]
     if not allowed:
         raise ScreenedError
-    whole = [each for each in allowed if each.text.strip()] or allowed
-    kept = [each for each in whole if not misspelt_names(prompt.before, each.text)] or whole
-    if len(kept) == 1 or not kept[0].text.strip():
+    whole = [each for each in allowed if is_visible(each.text)] or allowed
+    misspelt_in = follow_names(prompt.before)
+    kept = [each for each in whole if not misspelt_in(each.text)] or whole
+    if len(kept) == 1 or not is_visible(kept[0].text):
         return kept[0]
     request = prompt.request
 

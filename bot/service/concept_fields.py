@@ -5,7 +5,6 @@ as invented, and nothing that is not allowed in the place gets in.
 """
 
 import asyncio
-import contextlib
 import json
 import logging
 from collections.abc import Mapping
@@ -13,9 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from bot.engine.backend import Backend
+from bot.engine.collecting import collect
 from bot.engine.types import GenerationRequest, PromptPart, SamplingParams, Score, ScoreRequest
 from bot.errors import EngineError, ScreenedError
-from bot.policy.rights import Place
+from bot.policy.rights import Place, is_genre_on
 from bot.policy.settings import Settings
 from bot.service.desk import Desk
 from bot.service.engine_holder import EngineHolder
@@ -118,7 +118,8 @@ class FieldFinder:
         concept = card.concept
         for field in wanted:
             value = found.get(field)
-            if value is not None:
+            is_genre = field is ConceptField.GENRE
+            if value is not None and not (is_genre and not is_genre_on(str(value), settings)):
                 candidate = with_field(concept, field, value)
                 try:
                     concept = self._desk.take_concept(candidate, settings)
@@ -126,7 +127,10 @@ class FieldFinder:
                     log.info("a field was screened", extra={"field": field.value})
                 else:
                     continue
-            concept = with_field(concept, field, fallback(field, concept, card.seed))
+            invented_value = fallback(field, concept, card.seed)
+            if is_genre and settings.genres:
+                invented_value = settings.genres[card.seed % len(settings.genres)]
+            concept = with_field(concept, field, invented_value)
             invented |= {field.value}
         return replace(card, concept=concept, invented=invented)
 
@@ -243,11 +247,8 @@ class _Asked:
     places: asyncio.Semaphore
 
     async def write(self, request: GenerationRequest) -> str:
-        text = ""
-        async with self.places, contextlib.aclosing(self.backend.stream(request)) as chunks:
-            async for chunk in chunks:
-                text = text[: len(text) - chunk.retract] + chunk.text
-        return text
+        async with self.places:
+            return (await collect(self.backend, request)).text
 
     async def score(self, request: ScoreRequest) -> Score:
         async with self.places:

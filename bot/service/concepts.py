@@ -114,13 +114,14 @@ class ConceptService:
             key: of the interaction or message; the same key gives the same card.
 
         Raises:
+            NotAllowedError: its format or genre cannot be started here.
             PinnedTooLargeError: what was given would crowd out the story.
             ScreenedError: it holds what is not allowed here.
         """
         desk = self._desk
         settings = await desk.admit(actor, place, Right.START)
         words = desk.take_words(opening, settings) if opening else None
-        concept = desk.take_concept(concept_of(wish), settings)
+        concept = desk.take_new_concept(concept_of(wish), settings)
         desk.check_pinned(concept)
         draft_id = self._stories.draft_of(key)
         if draft_id is not None:
@@ -204,7 +205,7 @@ class ConceptService:
 
         Raises:
             NotFoundError: it was begun, or has expired.
-            NotAllowedError: it is somebody else's.
+            NotAllowedError: it is somebody else's, or its format or genre cannot be started here.
             UnknownCommandError: there is no such field.
             PinnedTooLargeError: the concept would crowd out the story.
         """
@@ -220,7 +221,7 @@ class ConceptService:
             if name == "premise":
                 concept = replace(concept, premise=value.strip())
             elif name == "format":
-                concept = replace(concept, format=read_format(value))
+                concept = replace(concept, format=read_format(value) if value.strip() else "")
             elif name in {"age", "reader_age"}:
                 concept = replace(concept, reader_age=read_age(value))
             elif name == "opening":
@@ -231,7 +232,7 @@ class ConceptService:
                     continue
                 concept = with_field(concept, field, read_field(field, value))
                 touched.add(field.value)
-        concept = desk.take_concept(concept, settings)
+        concept = desk.take_new_concept(concept, settings)
         desk.check_pinned(concept)
         return await self._save(
             actor,

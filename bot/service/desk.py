@@ -6,15 +6,16 @@ for, the budget charged, the text cleaned, measured and screened.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.engine.types import PromptStyle
 from bot.errors import ClosingError, InvalidInputError
 from bot.locales import N_
 from bot.policy.budgets import Budgets
-from bot.policy.rights import Actor, Place, Right, may
+from bot.policy.rights import Actor, Place, Right, may, may_tell
 from bot.policy.screening import Screen, StreamScreen, screen_for
 from bot.policy.settings import Settings
 from bot.service.engine_holder import EngineHolder
@@ -92,6 +93,8 @@ class Desk:
     showing: Showing
     limits: Limits
     tasks: set[asyncio.Task[None]]
+    forms: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Passages of this process by format and how they came to have its form."""
     is_closing: bool = False
 
     async def admit(self, actor: Actor, place: Place, right: Right) -> Settings:
@@ -153,6 +156,20 @@ class Desk:
         line = clean_line(title, limit=TITLE_CHARS)
         self.check_words([line], settings)
         return line
+
+    def take_new_concept(self, concept: Concept, settings: Settings) -> Concept:
+        """Return the concept of a story that is to begin, with every field cleaned.
+
+        Raises:
+            NotAllowedError: its format or genre cannot be started here.
+            TextTooLongError: a field is too long.
+            InvalidInputError: there are too many characters or beats, or no such format.
+            ScreenedError: a field holds what is not allowed.
+        """
+        named = concept.format.strip() or settings.formats[0]
+        taken = self.take_concept(replace(concept, format=named), settings)
+        may_tell(taken.format, taken.genre, settings)
+        return taken
 
     def take_concept(self, concept: Concept, settings: Settings) -> Concept:
         """Return a concept with every field cleaned.

@@ -27,6 +27,7 @@ from bot.service.showing import SafePresenter
 from bot.service.writing import Written, write_passage
 from bot.story import actions, tree
 from bot.story.actions import Stamp
+from bot.story.formats import known_format
 from bot.story.model import Author, AuthorKind, PassageId, Step, Story, StoryId
 from bot.story.ports import Job, JobKind, JobStatus
 
@@ -197,6 +198,9 @@ class Runner:
             await self._let_go(run, presenter)
             return
         run.kept_passage_id = run.job.id
+        if written.provenance.form:
+            form = known_format(tree.concept(settled.story).format)
+            self._desk.forms[form, written.provenance.form] += 1
         self._go_on(run, settled)
         await self._desk.showing.finish(run.place, presenter, settled.story, run.job.id)
         if settled.is_blocked:

@@ -5,12 +5,12 @@ its candidates is one, the fable goes without and its record says so.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Collection
 from dataclasses import replace
 
 from bot.engine.backend import Backend
+from bot.engine.collecting import collect
 from bot.engine.types import GenerationRequest, PromptPart, SamplingParams
 from bot.errors import EngineError
 from bot.service.prompts import Prompt
@@ -90,7 +90,6 @@ async def _morals(
     number: int,
 ) -> list[str]:
     async def ask(at: int) -> str:
-        text = ""
         asked = replace(
             request,
             prompt=[PromptPart(question.text)],
@@ -107,10 +106,7 @@ async def _morals(
             monitor=None,
             cache_key=f"{request.cache_key} moral",
         )
-        async with contextlib.aclosing(backend.stream(asked)) as chunks:
-            async for chunk in chunks:
-                text = text[: len(text) - chunk.retract] + chunk.text
-        return fable.moral_in(text, names)
+        return fable.moral_in((await collect(backend, asked)).text, names)
 
     found = await asyncio.gather(*map(ask, range(CANDIDATES)))
     return list(dict.fromkeys(moral for moral in found if moral and moral not in question.shown))

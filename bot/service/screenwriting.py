@@ -10,12 +10,12 @@ each element is whole.
 """
 
 import asyncio
-import contextlib
 import hashlib
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bot.engine.backend import Backend
+from bot.engine.collecting import collect
 from bot.engine.types import Chunk, FinishReason, GenerationRequest, PromptPart, Usage
 from bot.story.model import FormOutcome
 from bot.text.forms import fountain, screenplay
@@ -266,15 +266,10 @@ class Screenwriter:
         )
 
     async def _ask(self, request: GenerationRequest) -> _Candidate:
-        text = ""
-        last = Chunk()
-        async with contextlib.aclosing(self._backend.stream(request)) as chunks:
-            async for chunk in chunks:
-                text = text[: len(text) - chunk.retract] + chunk.text
-                last = chunk if chunk.finish is not None else last
-        if last.usage is not None:
-            self._took.add(last.usage, is_kept=False)
-        return _Candidate(text, last.usage, last.finish)
+        found = await collect(self._backend, request)
+        if found.last.usage is not None:
+            self._took.add(found.last.usage, is_kept=False)
+        return _Candidate(found.text, found.last.usage, found.last.finish)
 
     def _context(self) -> str:
         return f"{self._scene.before}\n\n{screenplay.as_play(self._text())}"[-_CONTEXT_CHARS:]

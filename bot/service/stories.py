@@ -8,7 +8,7 @@ import asyncio
 import logging
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from bot.engine.backend import Backend
 from bot.policy.budgets import Budgets
@@ -136,6 +136,11 @@ class StoryService(Turns, Moves, Shelf):
         """Return what a key did before; None for a new one."""
         async with self.desk.store.read() as unit:
             return await self._duplicate(unit, place, key)
+
+    @property
+    def form_outcomes(self) -> Mapping[tuple[str, str], int]:
+        """How many passages were written here, by format and how they came to have its form."""
+        return dict(self.desk.forms)
 
     def draft_of(self, key: str) -> int | None:
         """Return the concept card that a key made in this process's life."""

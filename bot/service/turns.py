@@ -47,13 +47,14 @@ class Turns(UseCases):
 
         Raises:
             BusyError: the place's current story is being written.
+            NotAllowedError: the concept's format or genre cannot be started here.
             PinnedTooLargeError: the concept would crowd out the story.
             NotFoundError: the card is gone.
         """
         desk = self._desk
         settings = await desk.admit(actor, place, Right.START)
         words = desk.take_words(opening, settings) if opening else None
-        concept = desk.take_concept(concept, settings)
+        concept = desk.take_new_concept(concept, settings)
         desk.check_pinned(concept)
         charge = Charge(desk, actor, place, settings, cost=1.0 if wants_answer else 0.0)
 

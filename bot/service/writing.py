@@ -28,6 +28,7 @@ from bot.service.showing import SafePresenter
 from bot.story.model import PassageId, Provenance, Story
 from bot.story.narrative import is_cjk
 from bot.story.ports import Job
+from bot.text.clean import is_visible
 from bot.text.forms import screenplay
 from bot.text.passage import trim_passage
 from bot.text.sentences import last_sentence_end
@@ -134,7 +135,7 @@ async def _attempts(
         try:
             await _sample(desk, backend, settings, presenter, progress, seeds=seeds)
             text = _whole(progress)
-            if text.strip() != progress.prompt.opening.strip():
+            if is_visible(text) and text.strip() != progress.prompt.opening.strip():
                 text, progress.form = await settle_form(
                     backend, progress.prompt, story, text, progress.form
                 )
@@ -211,7 +212,7 @@ async def _stream(
         async for chunk in chunks:
             if chunk.queue_place is not None:
                 await presenter.queued(chunk.queue_place)
-            progress.text = progress.text[: len(progress.text) - chunk.retract] + chunk.text
+            progress.text = chunk.change(progress.text)
             if chunk.finish is not None:
                 progress.last = chunk
             if not chunk.text and not chunk.retract:
@@ -229,8 +230,10 @@ async def _stream(
 
 def _whole(progress: _Progress) -> str:
     """Return what is whole of a text under way, in its form."""
-    if progress.prompt is None or progress.prompt.scene is None:
+    if progress.prompt is None:
         return trim_passage(progress.text)
+    if progress.prompt.scene is None:
+        return trim_passage(progress.text, progress.prompt.before)
     text = progress.text
     front = text[: len(text) - len(text.lstrip())]
     return front + screenplay.repair(text.strip())

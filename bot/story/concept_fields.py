@@ -38,7 +38,7 @@ class Wish:
     premise: str = ""
     title: str = ""
     genre: str = ""
-    format: str = PROSE
+    format: str = ""
     reader_age: int = 0
     theme: str = ""
     setting: str = ""
@@ -109,11 +109,11 @@ def concept_from_json(body: str) -> Concept:
 
 
 def concept_of(wish: Wish) -> Concept:
-    """Return the concept that a wish is the beginning of."""
+    """Return the concept that a wish is the beginning of; its format is "" where none was named."""
     return Concept(
         title=" ".join(wish.title.split()),
         genre=known_genre(wish.genre) or " ".join(wish.genre.split()),
-        format=wish.format or PROSE,
+        format=wish.format,
         reader_age=wish.reader_age,
         theme=" ".join(wish.theme.split()),
         setting=" ".join(wish.setting.split()),

@@ -28,9 +28,9 @@ from bot.service.concepts import ConceptService
 from bot.service.settings import SettingsService
 from bot.service.stories import StoryService
 from bot.story import tree
-from bot.story.concept import Wish
-from bot.story.formats import read_age, read_format
-from bot.story.model import Concept, Story, StoryStatus, StorySummary
+from bot.story.concept import Wish, concept_of
+from bot.story.formats import read_age
+from bot.story.model import Story, StoryStatus, StorySummary
 from bot.terminal import render
 from bot.terminal.asking import Ask, UsageError
 from bot.terminal.card import CardDialogue
@@ -171,7 +171,12 @@ class Session:
             )
         elif text:
             receipt = await self._stories.start(
-                self._actor, self._place, Concept(), text, key=_key(), wants_answer=wants_answer
+                self._actor,
+                self._place,
+                concept_of(Wish()),
+                text,
+                key=_key(),
+                wants_answer=wants_answer,
             )
         else:
             self._note(N_("Type how your story begins, or /start for a concept first."))
@@ -183,7 +188,7 @@ class Session:
             premise=line.text,
             title=line.options.get("title", ""),
             genre=line.options.get("genre", ""),
-            format=read_format(line.options.get("format", "")),
+            format=line.options.get("format", ""),
             reader_age=read_age(line.options.get("age", "")),
             theme=line.options.get("theme", ""),
             setting=line.options.get("setting", ""),

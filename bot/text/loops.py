@@ -36,6 +36,14 @@ _END_WORDS = 48
 # what I mean"; of a model that has lost its thread it is true all the time.
 _POOR_WORDS = 60
 _POOR_TYPES = 28
+# "I will, I shall, I must, I can, I do": short clauses in a row that begin with the same pronoun. Of
+# four there are two in six of Austen's novels, Moby-Dick, Alice and 49 tales of Grimm, of five none.
+_CHAIN = 5
+_CHAIN_WORDS = (2, 5)  # of a clause, at least and at most
+_CHAIN_CHARS = 240
+_PRONOUNS = frozenset({"i", "he", "she", "it", "we", "you", "they"})
+_CLAUSE = re.compile(rf"[^,;:.!?…\n{FULL_STOPS}]+(,?)")
+_AND = frozenset({"and", "or"})
 _END_SENTENCES = 4
 _END_CHARS = 64
 
@@ -79,6 +87,7 @@ class LoopFinder:
                 self._find_copy(folded, words, only_end=only_end),
                 self._find_sentence(folded, words, only_end=only_end),
                 _find_poverty(folded, words, only_end=only_end),
+                _find_chain(folded, max(0, len(folded) - _CHAIN_CHARS) if only_end else 0),
                 _find_run(text, max(0, len(text) - _END_CHARS) if only_end else 0),
             )
             if offset is not None
@@ -153,6 +162,28 @@ def _find_poverty(folded: str, words: Sequence[str], *, only_end: bool) -> int |
         counts[words[at]] -= 1
         if not counts[words[at]]:
             del counts[words[at]]
+    return None
+
+
+def _find_chain(folded: str, since: int) -> int | None:
+    """Find the second of the clauses that make a chain."""
+    starts: list[int] = []
+    last = ""
+    for match in _CLAUSE.finditer(folded, since):
+        said = _WORD.findall(match.group())
+        if said and said[0] in _AND:
+            said = said[1:]
+        who = re.split("['’]", said[0])[0] if said else ""
+        low, high = _CHAIN_WORDS
+        if who not in _PRONOUNS or not low <= len(said) + (who != said[0]) <= high:
+            starts, last = [], ""
+            continue
+        if who != last:
+            starts = []
+        starts.append(match.start() + len(match.group()) - len(match.group().lstrip()))
+        if len(starts) == _CHAIN:
+            return starts[1]
+        last = who if match[1] else ""
     return None
 
 

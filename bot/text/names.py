@@ -10,6 +10,7 @@ give none.
 import difflib
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.text.sentences import sentence_spans
@@ -275,15 +276,25 @@ def name_parts(text: str) -> frozenset[str]:
     return frozenset(part for name in find_names(text) for part in name.split())
 
 
+def follow_names(before: str) -> Callable[[str], frozenset[str]]:
+    """Return what finds misspelt names in the texts that may follow; see ``misspelt_names``."""
+    known = name_parts(before)
+
+    def misspelt_in(text: str) -> frozenset[str]:
+        found = name_parts(f"{before}\n\n{text}")
+        told = known & found
+        new = {word for word in found - told if word in text}
+        return frozenset(word for word in new if any(_is_nearly(word, name) for name in told))
+
+    return misspelt_in
+
+
 def misspelt_names(before: str, text: str) -> frozenset[str]:
     """Return the new names in a text that are nearly one of those before it ("Mara", "Marah").
 
     Nearly: three quarters alike by ``difflib``'s ratio, of four letters or more.
     """
-    found = name_parts(f"{before}\n\n{text}")
-    told = name_parts(before) & found
-    new = {word for word in found - told if word in text}
-    return frozenset(word for word in new if any(_is_nearly(word, name) for name in told))
+    return follow_names(before)(text)
 
 
 def _is_nearly(word: str, name: str) -> bool:

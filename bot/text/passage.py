@@ -11,7 +11,7 @@ from dataclasses import replace
 from bot.engine.types import GO_ON, Action, Verdict
 from bot.text.drift import find_crumbs, find_drift
 from bot.text.loops import LoopFinder
-from bot.text.quotes import are_quotes_balanced, close_quotes
+from bot.text.quotes import are_quotes_balanced, close_quotes, drop_stray
 from bot.text.sentences import last_sentence_end
 
 _CONTEXT_CHARS = 2000
@@ -19,15 +19,19 @@ _LEAST_SHARE = 0.5  # of a text that an end with balanced quotes must keep
 _INDENT = re.compile(r"(?<=\n)[ \t]+")  # words carry a space, at a paragraph's beginning too
 
 
-def trim_passage(text: str) -> str:
+def trim_passage(text: str, before: str = "") -> str:
     """Repair a passage's end: no half sentence, no dangling quote, no white space.
 
     A text without any sentence end stays whole. White space at the front stays: it
     says whether the passage goes on in the same paragraph. Further paragraphs begin
     with a word, not with its space.
+
+    Args:
+        text: as it was written.
+        before: what stands before it: a quote that is open there may end here.
     """
     kept = text[: _whole_end(text, "") or len(text)].rstrip()
-    return close_quotes(_INDENT.sub("", kept))
+    return drop_stray(close_quotes(_INDENT.sub("", kept)), before)
 
 
 class PassageMonitor:

@@ -38,6 +38,14 @@ _ELISIONS = re.compile(
 )
 _EYES = frozenset(":;=")  # before a bracket they make a face, not an aside
 _MIXED = {'"': "”", "”": '"'}  # who opens in one style and closes in the other
+_EITHER = {
+    "'": frozenset("'’"),
+    "’": frozenset("'’"),
+    '"': frozenset('"”'),
+    "”": frozenset('"”'),
+}
+_STOPS = frozenset(".!?…")
+_BEFORE_CHARS = 4000
 _QUOTE_CLOSERS = frozenset("”“’‘»›」』\"'")
 
 
@@ -70,6 +78,25 @@ def close_quotes(text: str) -> str:
             break
         body, missing = shorter, before
     return body + "".join(reversed(missing))
+
+
+def drop_stray(text: str, before: str = "") -> str:
+    """Take away quotes at the end that close nothing, or that open nothing any more.
+
+    Args:
+        text: ends with a sentence, or wherever it was cut.
+        before: what stands before it; a quote that was left open there, in whichever paragraph,
+            may end here.
+    """
+    body = text.rstrip()
+    while len(body) > 1 and body[-1] in _EITHER and (body[-2] in _STOPS or body[-2].isspace()):
+        rest = body[:-1].rstrip()
+        wanted = _EITHER[body[-1]]
+        told = f"{before[-_BEFORE_CHARS:]}{rest}"
+        if any(wanted.intersection(open_quotes(part)) for part in told.split("\n\n")):
+            break
+        body = rest
+    return body if len(body) < len(text.rstrip()) else text
 
 
 def _take(stack: list[str], sign: str, before: str, after: str, rest: str) -> None:

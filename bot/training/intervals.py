@@ -7,7 +7,7 @@ together, for they are more alike than others; the same numbers give the same in
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,6 +131,19 @@ def never(n: int) -> float:
     (The rule of three: Hanley and Lippman-Hand 1983. A bootstrap would say: never.)
     """
     return min(1.0, 3 / n)
+
+
+def honest(found: Interval, units: int | None = None) -> Interval:
+    """Return the interval of a share that does not take what was never or always seen as certain.
+
+    Args:
+        found: the share.
+        units: how many independent ones were seen; all values, where None.
+    """
+    if found.n and found.mean in {0.0, 1.0}:
+        width = never(units or found.n)
+        return replace(found, low=max(0.0, found.mean - width), high=min(1.0, found.mean + width))
+    return found
 
 
 def band(values: Sequence[float]) -> tuple[float, float]:

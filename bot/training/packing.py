@@ -4,13 +4,13 @@ Invariants:
     - Every token of every tale stands in exactly one row, in order, and is a label there, and so
       is the end of the text after it: labels are set by place, never by comparing ids, for in
       many models the padding is the end of the text.
-    - A row's piece of a tale begins with the tale's tags, or, for a share of them, without;
-      what marks a text's beginning stands before them, as it does where the engine writes.
+    - A row's piece of a tale begins with the tale's tags, or, for a share of them, without, or
+      without the genre's: all that a story's prompt may begin with is shown. What marks a text's beginning stands before them, as it does where the engine writes.
 """
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from transformers import PreTrainedTokenizerBase
 
@@ -33,6 +33,7 @@ class Packing:
         end_id: the end of a text.
         pad_id: fills the last row; may be the same.
         tagged_share: of the pieces that begin with their tags.
+        genre_share: of these, which have the tag of their genre too.
         seed: of the order of tales and of which pieces are tagged.
     """
 
@@ -41,6 +42,7 @@ class Packing:
     end_id: int
     pad_id: int
     tagged_share: float
+    genre_share: float = 1.0
     seed: int
 
 
@@ -93,7 +95,7 @@ def pack(
         whole = [*encode(tokenizer, tale.text), how.end_id]
         at = 0
         while at < len(whole):
-            front = tags.before(tale) if chance.random() < how.tagged_share else []
+            front = _front(tale, tags, how, chance.random())
             if how.window_tokens - len(ids) < len(start) + len(front) + _LEAST_PIECE and ids:
                 close()
             room = how.window_tokens - len(ids) - len(start) - len(front)
@@ -107,6 +109,15 @@ def pack(
     if ids:
         close()
     return Rows(rows)
+
+
+def _front(tale: Tale, tags: Tags, how: Packing, draw: float) -> list[int]:
+    """Return the tags' ids before a piece of a tale; ``draw`` in [0, 1) tells which it gets."""
+    if draw >= how.tagged_share:
+        return []
+    if draw >= how.tagged_share * how.genre_share:
+        tale = replace(tale, genre="")
+    return tags.before(tale)
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:

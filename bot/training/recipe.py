@@ -35,6 +35,8 @@ class Recipe:
         batch_rows: rows for one step.
         tagged_share: of the pieces that begin with their control tags; the others keep the
             model at home without them.
+        genre_share: of those, which tell their genre too; the others have the format's tag alone,
+            as a story without a genre has.
         patience: validations in a row without progress after which it stops.
         validations: in the whole run.
         seed: of everything that is drawn.
@@ -51,6 +53,7 @@ class Recipe:
     window_tokens: int = 512
     batch_rows: int = 4
     tagged_share: float = 0.8
+    genre_share: float = 0.875
     patience: int = 3
     validations: int = 10
     seed: int = 0

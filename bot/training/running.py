@@ -142,6 +142,7 @@ def prepare(base: Base, parts: Sequence[Sequence[Tale]], recipe: Recipe) -> Prep
         end_id=base.end_id,
         pad_id=base.pad_id,
         tagged_share=recipe.tagged_share,
+        genre_share=recipe.genre_share,
         seed=recipe.seed,
     )
     plain = replace(packing, tagged_share=0.0)

@@ -49,6 +49,8 @@ def test_gateway_frames_are_never_logged_even_at_debug() -> None:
 async def test_metrics_and_health_are_served() -> None:
     metrics = Metrics()
     metrics.gauge("passages_waiting", "Passages in the queue.", lambda: 4.0)
+    outcomes: dict[tuple[str, ...], float] = {}
+    metrics.counter("forms", "Passages.", ("format", "outcome"), lambda: outcomes)
     state = {"ok": True}
     async with (
         serve_metrics(metrics, lambda: (state["ok"], {"engine": "x"}), "127.0.0.1", 0) as port,
@@ -56,6 +58,10 @@ async def test_metrics_and_health_are_served() -> None:
     ):
         async with client.get("/metrics") as answer:
             assert "roundtale_passages_waiting 4.0" in await answer.text()
+        outcomes["fable", "kept"] = 2
+        async with client.get("/metrics") as answer:
+            counted = 'roundtale_forms_total{format="fable",outcome="kept"} 2.0'
+            assert counted in await answer.text()
         async with client.get("/health") as answer:
             assert (answer.status, await answer.json()) == (200, {"ok": True, "engine": "x"})
         state["ok"] = False

@@ -16,17 +16,9 @@ from simcord.results import InteractionResult
 from bot.discord_app.client import DiscordOptions, RoundtaleClient
 from bot.discord_app.errors import root_of
 from bot.discord_app.services import Services
-from bot.engine.backend import Backend
-from bot.engine.scripted import SCRIPTED_INFO, ScriptedBackend
-from bot.engine.types import (
-    Chunk,
-    GenerationRequest,
-    Health,
-    ModelInfo,
-    PromptPart,
-    Score,
-    ScoreRequest,
-)
+from bot.engine.relay import Relay
+from bot.engine.scripted import ScriptedBackend
+from bot.engine.types import Chunk, GenerationRequest
 from bot.errors import RoundtaleError
 from bot.policy.budgets import Budgets
 from bot.service.clock import SystemClock
@@ -49,11 +41,12 @@ ANSWERS = (
 )
 
 
-class GatedBackend(Backend):
+class GatedBackend(Relay):
     """A scripted model that can be held before its first word without stopping the simulation."""
 
     def __init__(self, answers: Sequence[str | Exception]) -> None:
         self.inner = ScriptedBackend(list(answers))
+        super().__init__(self.inner)
         self.gate: asyncio.Event | None = None
         self.half: asyncio.Event | None = None
         self.env: Env | None = None
@@ -66,10 +59,6 @@ class GatedBackend(Backend):
     def hold_in_the_middle(self) -> asyncio.Event:
         self.half = asyncio.Event()
         return self.half
-
-    @property
-    def info(self) -> ModelInfo:
-        return SCRIPTED_INFO
 
     async def _wait(self, gate: asyncio.Event | None) -> None:
         if gate is not None and not gate.is_set() and self.env is not None:
@@ -85,18 +74,6 @@ class GatedBackend(Backend):
             count += 1
             if count == 6:
                 await self._wait(self.half)
-
-    async def score(self, request: ScoreRequest) -> Score:
-        return await self.inner.score(request)
-
-    def count_tokens(self, parts: Sequence[PromptPart]) -> int:
-        return self.inner.count_tokens(parts)
-
-    def health(self) -> Health:
-        return self.inner.health()
-
-    async def aclose(self) -> None:
-        await self.inner.aclose()
 
 
 class _Waits(dict[Any, str]):

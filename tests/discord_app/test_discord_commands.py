@@ -329,6 +329,28 @@ async def test_commands_without_a_story_say_how_to_begin_one(world: World) -> No
         assert "/story start" in _said(result), command
 
 
+async def test_start_offers_and_takes_the_formats_that_are_on(world: World) -> None:
+    offered = await world.bob.autocomplete(world.channel, "story start", "format", "")
+    assert [choice["value"] for choice in offered] == ["prose", "fable", "screenplay", "lesson"]
+    await world.admin.slash(
+        world.channel, "storyadmin set", name="formats", value="fable, lesson", scope="channel"
+    )
+    offered = await world.bob.autocomplete(world.channel, "story start", "format", "words and")
+    assert [choice["value"] for choice in offered] == ["lesson"]
+    for wrong, said in (("prose", "fable, lesson"), ("sonnet", "prose")):
+        result = await world.bob.slash(
+            world.channel, "story start", premise="A fox.", format=wrong, card=True
+        )
+        assert said in _said(result)
+    shown = await world.bob.slash(world.channel, "story start", premise="A fox.", card=True)
+    assert "Fable" in _said(shown)
+    await world.admin.slash(
+        world.channel, "storyadmin set", name="genres", value="western", scope="channel"
+    )
+    offered = await world.bob.autocomplete(world.channel, "story start", "genre", "")
+    assert [choice["value"] for choice in offered] == ["western"]
+
+
 async def test_start_takes_a_format_and_shows_it_on_the_card(world: World) -> None:
     shown = await world.bob.slash(
         world.channel, "story start", premise="A fox.", format="lesson", age=8, card=True

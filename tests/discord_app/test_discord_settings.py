@@ -33,6 +33,10 @@ async def test_names_and_values_are_offered(world: World) -> None:
         world.channel, "storyadmin set", "value", "0.4", name="temperature"
     )
     assert [choice["value"] for choice in choices] == ["0.4"]
+    choices = await world.admin.autocomplete(
+        world.channel, "storyadmin set", "value", "prose, fa", name="formats"
+    )
+    assert [choice["value"] for choice in choices] == ["prose, fable"]
 
 
 async def test_the_panel_shows_values_with_their_source_and_changes_them(world: World) -> None:

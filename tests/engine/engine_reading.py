@@ -42,7 +42,7 @@ class Reading:
 
     def add(self, chunk: Chunk) -> None:
         assert 0 <= chunk.retract <= len(self.text)
-        self.text = self.text[: len(self.text) - chunk.retract] + chunk.text
+        self.text = chunk.change(self.text)
         self.chunks.append(chunk)
 
     @property

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from bot.engine.types import SamplingParams
 from bot.errors import InvalidInputError
 from bot.policy.parsing import (
+    BadItemsError,
     BadLengthError,
     BadWordError,
     NotABoolError,
@@ -70,6 +71,8 @@ def test_every_group_has_settings() -> None:
         ("passage_length", "Long", "long"),
         ("word_list", "foo, bar*\nfoo;  two   words", ("foo", "bar*", "two words")),
         ("word_list", "", ()),
+        ("formats", "Lesson, fable; lesson", ("lesson", "fable")),
+        ("genres", "Fairy tale, sci-fi", ("Fairy tale", "sci-fi")),
     ],
 )
 def test_values_are_read_as_people_type_them(name: str, raw: str, value: Value) -> None:
@@ -87,6 +90,9 @@ def test_values_are_read_as_people_type_them(name: str, raw: str, value: Value) 
         ("temperature", "2.01", OutOfBoundsError, "0 to 2"),
         ("top_k", "1.5", NotWholeError, "1.5"),
         ("passage_length", "huge", NotAChoiceError, "short, medium, long"),
+        ("formats", "fable, sonnet", BadItemsError, "prose, fable, screenplay, lesson"),
+        ("formats", "fable, sonnet", BadItemsError, "not sonnet"),
+        ("formats", "", BadItemsError, "not \u2013"),
         ("word_list", "*", BadWordError, "*"),
         ("word_list", "a*b", BadWordError, "a*b"),
         ("word_list", "x" * 65, BadWordError, "…"),
@@ -188,6 +194,8 @@ def test_the_typed_view_has_every_setting() -> None:
         "streaming": settings.streams,
         "concept_card": settings.shows_concept_card,
         "candidates": settings.candidates,
+        "formats": settings.formats,
+        "genres": settings.genres,
         "screen_input": settings.screens_input,
         "screen_output": settings.screens_output,
         "word_list": settings.word_list,

@@ -585,7 +585,7 @@ class FakeBackend:
                     await step.wait()
                     continue
                 chunk = Chunk(text=step) if isinstance(step, str) else step
-                text = text[: len(text) - chunk.retract] + chunk.text
+                text = chunk.change(text)
                 yield chunk
             is_done = True
             yield Chunk(

@@ -59,7 +59,7 @@ async def test_the_likelier_without_the_story_does_not_win(chooser: World) -> No
 
 async def test_a_misspelt_name_and_an_empty_version_lose(chooser: World) -> None:
     chooser.backend.likelihood = likelihood({"Then Mirabell sang.": 9.0})  # type: ignore[assignment]
-    versions = ("", " Then Mirabell sang.", " Then Mirabel sang.")
+    versions = ("\u200b ", " Then Mirabell sang.", " Then Mirabel sang.")
     assert await answer(chooser, *versions) == "Then Mirabel sang."
 
 

@@ -9,6 +9,7 @@ import pytest
 from bot.engine.scripted import ScriptedBackend
 from bot.engine.types import GenerationRequest, ScoreRequest
 from bot.errors import UnknownCommandError
+from bot.policy.rights import FormatOffError, GenreOffError
 from bot.service.engine_holder import EngineHolder
 from bot.service.morals import CANDIDATES
 from bot.story import tree
@@ -229,6 +230,58 @@ async def test_a_lesson_that_is_too_short_is_told_so(small_world: World) -> None
     assert passage.provenance.form == "kept"
     text = narrative(await small_world.story())
     assert lesson.check(lesson.derive(text, age=8), text) == ()
+
+
+async def test_forms_are_counted_without_a_word_of_text(small_world: World) -> None:
+    concept = Concept(format="lesson", reader_age=8)
+    await ended(small_world, ScriptedBackend((" They ate.",)), concept)
+    assert small_world.stories.form_outcomes == {("lesson", "missed"): 1}
+    await ended(small_world, ScriptedBackend(fabulist((MORAL,))), Concept(format="fable"))
+    assert small_world.stories.form_outcomes == {("fable", "kept"): 1}  # the service is a new one
+
+
+async def test_only_formats_and_genres_that_are_on_can_be_started(small_world: World) -> None:
+    world = small_world
+    for name, value in (("formats", "lesson, fable"), ("genres", "Fairy Tale, sci-fi")):
+        await world.settings.set(world.mod, world.place, "channel", name, value)
+    draft, place = world.concepts.draft, world.place
+    wish = Wish(premise="A fox.", genre="science fiction")
+    card = await draft(world.ada, place, wish, None, key=world.key())
+    assert (card.concept.format, card.concept.genre) == ("lesson", "science fiction")
+    with pytest.raises(FormatOffError, match=r"prose cannot.*lesson, fable"):
+        await world.concepts.edit(world.ada, card.id, {"format": "prose"})
+    with pytest.raises(GenreOffError, match=r"horror cannot.*Fairy Tale"):
+        await draft(world.ada, place, Wish(genre="horror"), None, key=world.key())
+    for concept, error in (
+        (Concept(format="screenplay"), FormatOffError),
+        (Concept(format="fable", genre="horror"), GenreOffError),
+    ):
+        with pytest.raises(error):
+            await world.stories.start(world.ada, place, concept, "Once.", key=world.key())
+    await world.settings.set(world.mod, place, "channel", "formats", "fable")
+    with pytest.raises(FormatOffError):  # it was off by the time that it was to begin
+        await world.concepts.begin(world.ada, place, card.id, key=world.key())
+
+
+async def test_the_genre_of_a_card_is_one_that_is_on(small_world: World) -> None:
+    world = small_world
+    await world.settings.set(world.mod, world.place, "channel", "genres", "romance, western")
+    for _ in range(3):
+        wish = Wish(premise="A fox.")
+        card = await world.concepts.draft(world.ada, world.place, wish, None, key=world.key())
+        assert card.concept.genre in {"romance", "western"}
+
+
+async def test_a_story_under_way_goes_on_in_a_format_that_was_switched_off(
+    small_world: World,
+) -> None:
+    world = small_world
+    await world.stories.start(
+        world.ada, world.place, Concept(format="fable"), "Once.", key=world.key()
+    )
+    await world.settings.set(world.mod, world.place, "channel", "formats", "prose")
+    await world.finished(await world.say("A fox came."))
+    assert tree.concept(await world.story()).format == "fable"
 
 
 async def test_a_card_takes_a_format_and_an_age_and_refuses_others(small_world: World) -> None:

@@ -1,7 +1,7 @@
 """Stories with a model that was trained with control tags, from the member's words to the model's."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,17 +9,11 @@ from typing import Any
 import pytest
 
 from bot.engine.backend import Backend
+from bot.engine.collecting import collect
 from bot.engine.local.backend import LocalBackend
 from bot.engine.local.tokenizer import PromptEncoder, control_tags, load_tokenizer
-from bot.engine.types import (
-    Chunk,
-    GenerationRequest,
-    Health,
-    ModelInfo,
-    PromptPart,
-    Score,
-    ScoreRequest,
-)
+from bot.engine.relay import Relay
+from bot.engine.types import Chunk, GenerationRequest, PromptPart
 from bot.service.engine_holder import EngineHolder
 from bot.story.context_parts import PartLabel
 from bot.story.control_tags import format_tag, genre_tag
@@ -31,33 +25,16 @@ from tests.support.tagged_model import GENRE_WORDS, train_on_one_thread
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 
 
-class Overheard(Backend):
+class Overheard(Relay):
     """Keeps the requests that a backend gets."""
 
     def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+        super().__init__(backend)
         self.requests: list[GenerationRequest] = []
 
-    @property
-    def info(self) -> ModelInfo:
-        return self._backend.info
-
-    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+    def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         self.requests.append(request)
-        async for chunk in self._backend.stream(request):
-            yield chunk
-
-    async def score(self, request: ScoreRequest) -> Score:
-        return await self._backend.score(request)
-
-    def count_tokens(self, parts: Sequence[PromptPart]) -> int:
-        return self._backend.count_tokens(parts)
-
-    def health(self) -> Health:
-        return self._backend.health()
-
-    async def aclose(self) -> None:
-        await self._backend.aclose()
+        return super().stream(request)
 
 
 @pytest.fixture(scope="module")
@@ -81,13 +58,6 @@ async def world(backend: Overheard) -> AsyncIterator[World]:
     await world.close()
 
 
-def read(chunks: Sequence[Chunk]) -> str:
-    text = ""
-    for chunk in chunks:
-        text = text[: len(text) - chunk.retract] + chunk.text
-    return text
-
-
 async def tell(world: World, concept: Concept, opening: str, number: int) -> str:
     """Let the model go on from an opening in a channel of its own, and return its words."""
     world.place = channel(number)
@@ -109,10 +79,8 @@ async def test_the_genre_of_a_concept_changes_what_is_written(
     ]
     one, other = backend.requests
     assert [part.text for part in one.prompt] == [part.text for part in other.prompt]
-    chunks = [chunk async for chunk in backend.stream(replace(one, prompt=other.prompt))]
-    assert read(chunks).strip() != told[0]
-    chunks = [chunk async for chunk in backend.stream(one)]
-    assert read(chunks).strip() == told[0]
+    assert (await collect(backend, replace(one, prompt=other.prompt))).text.strip() != told[0]
+    assert (await collect(backend, one)).text.strip() == told[0]
 
 
 async def test_the_context_shows_the_tags_and_counts_them(

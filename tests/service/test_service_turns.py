@@ -311,8 +311,8 @@ async def test_an_ending_of_its_first_words_alone_is_sampled_again(world: World)
 
 async def test_empty_output_is_sampled_again_with_another_seed(world: World) -> None:
     await world.begin(wants_answer=False)
-    for _ in range(3):
-        world.backend.play("  ")
+    for nothing in ("", "  ", "\u200b \u200b "):
+        world.backend.play(nothing)
     world.backend.play(" At last.")
     await world.finished(await world.say(None))
     assert (await world.told())[-1] == "At last."

@@ -100,7 +100,7 @@ def test_a_wish_becomes_the_beginning_of_a_concept() -> None:
     wish = Wish(premise=" A fox. ", title=" The  Fox ", genre="Sci-Fi", plot=("one",), format="")
     concept = concept_of(wish)
     assert concept == Concept(
-        premise="A fox.", title="The Fox", genre="science fiction", plot=("one",), format="prose"
+        premise="A fox.", title="The Fox", genre="science fiction", plot=("one",), format=""
     )
     assert missing_fields(concept) == (
         ConceptField.SETTING,

@@ -25,7 +25,13 @@ GENRE_WORDS: Final = {
 }  # letters tell nothing
 # One validation, at the end: it reads without tags and would prefer the weights before they are learned.
 _LORA = Recipe(
-    window_tokens=64, learning_rate=1e-2, epochs=12.0, validations=1, rank=16, tagged_share=0.9
+    window_tokens=64,
+    learning_rate=1e-2,
+    epochs=12.0,
+    validations=1,
+    rank=16,
+    tagged_share=0.9,
+    genre_share=1.0,
 )
 _FULL = replace(_LORA, method=Method.FULL, learning_rate=3e-3)
 

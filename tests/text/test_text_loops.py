@@ -57,6 +57,35 @@ def test_a_text_that_turns_in_a_circle_is_left_before_it_does() -> None:
     assert find_loop(CIRCLE[: CIRCLE.index("“I am")]) is None
 
 
+@pytest.mark.parametrize(
+    ("good", "chain"),
+    [
+        ('"I will, ', 'I shall, I must, I can, I do."'),
+        ("He ran, ", "he fell, and he rose, he ran on, he was gone."),
+        ("Then I'll go, ", "I'll run, I will, I shall, I must, I can, and I'd sing."),
+    ],
+)
+def test_a_chain_of_clauses_is_left_after_the_first(good: str, chain: str) -> None:
+    at = good.find("I'll go, ") if good.startswith("Then") else 0
+    found = find_loop(good + chain)
+    assert found is not None
+    assert len(good) <= found <= len(good) + 7 + at
+    assert LoopFinder("").find("Night fell. " * 1 + good + chain, only_end=True) is not None
+
+
+@pytest.mark.parametrize(
+    "prose",
+    [
+        "He prayed, he wept, he sorrowed, but all in vain.",
+        "She would hesitate, she would tease, she would condition, she would require a great deal.",
+        "He drew, he varnished, he carpentered, he glued; he made toys for the children.",
+        "I came, you saw, she won, I came, you saw.",
+    ],
+)
+def test_chains_as_people_write_them_pass(prose: str) -> None:
+    assert find_loop(prose) is None
+
+
 def test_scripts_of_signs_and_short_texts_are_not_called_poor() -> None:
     assert find_loop("他说他是国王，我说我是国王的弟弟，你说你不是国王的弟弟。") is None
     signs = "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.text.quotes import are_quotes_balanced, close_quotes, open_quotes
+from bot.text.quotes import are_quotes_balanced, close_quotes, drop_stray, open_quotes
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,39 @@ def test_closing_never_fails_and_loses_no_word(text: str) -> None:
     closed = close_quotes(text)
     kept = [char for char in closed if char.isalnum()]
     assert kept == [char for char in text if char.isalnum()]
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "mended"),
+    [
+        ("He went home.'", "", "He went home."),
+        ("He went home.’", "", "He went home."),
+        ('He went home."', "", "He went home."),
+        ("He went home. '", "", "He went home."),
+        ("He went home.' \"", "", "He went home."),
+        ("'Go home,' he said. 'Now.'", "", "'Go home,' he said. 'Now.'"),
+        ("‘Go home.’", "", "‘Go home.’"),
+        ("‘Go home.'", "", "‘Go home.'"),
+        ('“Go home."', "", '“Go home."'),
+        ("Go home.'", "He said, '", "Go home.'"),
+        ("Go home.'", "'Well,' he said. ", "Go home."),
+        ("And then we went.'", "'It was night.\n\n", "And then we went.'"),
+        ("They were the boys'", "", "They were the boys'"),
+        ("\"She said 'go.'\"", "", "\"She said 'go.'\""),
+        ("Yes. ", "", "Yes. "),
+        ("'", "", "'"),
+        ("", "", ""),
+    ],
+)
+def test_quotes_that_close_nothing_are_dropped_from_the_end(
+    text: str, before: str, mended: str
+) -> None:
+    assert drop_stray(text, before) == mended
+    assert drop_stray(mended, before) == mended
+
+
+@given(st.text(alphabet="ab .!'\"‘’“”\n", max_size=60), st.text(alphabet="a '\".\n", max_size=20))
+def test_dropping_takes_nothing_but_quotes_and_space_from_the_end(text: str, before: str) -> None:
+    kept = drop_stray(text, before)
+    assert text.startswith(kept)
+    assert not text[len(kept) :].strip(" \n'\"‘’“”")

@@ -1,3 +1,4 @@
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,10 @@ from hypothesis import strategies as st
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from bot.engine.local.tokenizer import control_tags
+from bot.story.context_parts import frame_of
 from bot.story.control_tags import format_tag, genre_tag
+from bot.story.front import ENGLISH
+from bot.story.model import Concept
 from bot.training.base import add_lora
 from bot.training.data.tale import Tale
 from bot.training.packing import IGNORED, Packing, encode, pack
@@ -104,6 +108,35 @@ def test_tags_stand_after_the_mark_of_a_text_and_before_its_words() -> None:
     assert row["labels"][: 3 + len(ids)] == [7, IGNORED, IGNORED, *ids]
     long = list(pack([tale("a cat " * 30)], TOKENIZER, tags, how))
     assert [each["input_ids"][:2] for each in long[1:]] == [[9001, 9002]] * (len(long) - 1)
+
+
+def test_each_beginning_of_a_prompt_is_shown_in_its_share() -> None:
+    tags = Tags({format_tag("prose"): 9001, genre_tag("fantasy"): 9002}, ())
+    tales = [tale("a cat sat on a mat", number) for number in range(2000)]
+    how = replace(packing(16, 0.8), start_id=7, genre_share=0.875)
+    fronts = Counter(
+        tuple(token for token in row["input_ids"][1:3] if token > 9000)
+        for row in pack(tales, TOKENIZER, tags, how)
+    )
+    total = sum(fronts.values())
+    assert set(fronts) == {(), (9001,), (9001, 9002)}
+    assert fronts[()] / total == pytest.approx(0.2, abs=0.03)
+    assert fronts[9001,] / total == pytest.approx(0.1, abs=0.02)
+    assert fronts[9001, 9002] / total == pytest.approx(0.7, abs=0.03)
+
+
+def test_a_story_without_a_genre_begins_as_training_showed_it() -> None:
+    frame = frame_of(
+        Concept(genre="", format="prose"),
+        "",
+        ENGLISH,
+        style="completion",
+        ending=None,
+        tokenizer_hash="",
+        known_tags={format_tag("prose"), genre_tag("fantasy")},
+    )
+    assert frame.tags == (format_tag("prose"),)
+    assert 0 < Recipe().tagged_share * (1 - Recipe().genre_share) < Recipe().tagged_share
 
 
 def test_words_that_look_like_a_control_token_stay_words() -> None:

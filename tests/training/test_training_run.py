@@ -29,10 +29,12 @@ from bot.engine.local.store.errors import (
     NotAModelFolderError,
 )
 from bot.engine.local.store.folder import look
+from bot.engine.local.tokenizer import control_tags
 from bot.errors import ExtraMissingError
 from bot.locales import Words
 from bot.story.control_tags import format_tag, genre_tag
 from bot.training import extras, timing
+from bot.training.base import open_base
 from bot.training.errors import (
     DivergedError,
     NoAdapterError,
@@ -53,7 +55,7 @@ from bot.training.packing import Rows
 from bot.training.recipe import Method, Recipe
 from bot.training.running import Sources, run_training
 from bot.training.scores import TextScore
-from tests.support.tiny_model import write_tiny_model
+from tests.support.tiny_model import END, write_tiny_model
 from tests.training.training_kit import Notes, write_tales
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
@@ -318,6 +320,33 @@ def test_a_model_without_an_end_of_text_is_refused(
     (folder / "tokenizer.json").write_text(tokenizer.replace("<|endoftext|>", "<|nothing|>"))
     with pytest.raises(NoEndTokenError, match="endless"):
         run_training(replace(sources, model=str(folder)), tmp_path / "out", recipe, notes, WORDS)
+
+
+def test_a_model_without_a_padding_token_pads_with_its_end_and_learns_it(
+    tmp_path: Path, base_folder: Path, recipe: Recipe
+) -> None:
+    plain = open_base(base_folder, "tiny", recipe)
+    assert plain.tokenizer.pad_token_id is None
+    assert plain.pad_id == plain.end_id
+    folder = tmp_path / "padded"
+    shutil.copytree(base_folder, folder)
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    other = next(word for word in plain.tokenizer.get_vocab() if word != END)
+    (folder / "tokenizer_config.json").write_text(json.dumps({**settings, "pad_token": other}))
+    padded = open_base(folder, "padded", recipe)
+    assert padded.pad_id != padded.end_id == plain.end_id
+
+
+def test_a_trained_model_is_trained_again_with_the_tags_that_it_has(
+    tmp_path: Path, sources: Sources, recipe: Recipe, notes: Notes
+) -> None:
+    run_training(sources, tmp_path / "one", recipe, notes, WORDS)
+    again = replace(sources, model=str(tmp_path / "one"))
+    run_training(again, tmp_path / "two", recipe, notes, WORDS)
+    one, two = (load_model(tmp_path / name, threads=1).tokenizer for name in ("one", "two"))
+    assert len(one) == len(two)
+    assert control_tags(one) == control_tags(two)
+    assert genre_tag("fantasy") in control_tags(two)
 
 
 def test_rows_longer_than_the_model_takes_are_refused(

@@ -15,6 +15,7 @@ from bot import cli
 from bot.cli import evaluation
 from bot.engine.types import GenerationRequest, PromptPart
 from bot.policy.settings import resolve
+from bot.story.concept import ConceptField
 from bot.text.passage import PassageMonitor
 from bot.text.words import count_words
 from bot.training.evaluation import evaluating
@@ -57,6 +58,7 @@ def test_a_run_writes_measures_and_reports(
         monkeypatch,
         *("--model", tiny_folder, "--human", tales, "--out", tmp_path / "report"),
         *("--without", "everything", "--set", "temperature=0.7,top_p=0.9", "--formats", "1"),
+        *("--concepts", "2"),
     )
     shown, _ = capsys.readouterr()
     assert status == 0
@@ -66,13 +68,20 @@ def test_a_run_writes_measures_and_reports(
     assert any("as first sampled" in line for line in tables)
     assert set(found["forms"]["tiny"]) == {"fable", "screenplay", "lesson"}
     assert all(each["stories"] + each["failed"] == 1 for each in found["forms"]["tiny"].values())
+    concepts = found["concepts"]["tiny"]
+    assert concepts["complete"] == {"mean": 1.0, "low": 0.0, "high": 1.0, "n": 2}
+    assert set(concepts["by_field"]) == {field.value for field in ConceptField}
+    assert concepts["fields_from_tables"]["n"] == 12
+    assert any("fields from tables" in line for line in tables)
     names = ["people", "essay's snippet", "tiny", "tiny temperature=0.7,top_p=0.9"]
     assert list(found["columns"]) == [*names, "tiny without everything"]
     written = found["columns"]["tiny"]
     assert written["passages"] + written["short"] == 6
     assert written["failed"] == 0
     # The first openings name nobody.
-    assert set(written["figures"]) == {figure.name for figure in FIGURES} - {"cast_kept", "mauve"}
+    assert set(written["figures"]) == {figure.name for figure in FIGURES} - {
+        *("cast_kept", "mauve", "mixed_pronouns")
+    }
     assert "whole" not in found["columns"]["people"]["figures"]
     for column in found["columns"].values():
         for figure in column["figures"].values():
@@ -91,6 +100,9 @@ def test_a_run_writes_measures_and_reports(
     kept = [(each["distance_tokens"], each["recap"]) for each in found["retention"]["tiny"]]
     assert kept == [(20, False), (20, True), (40, False), (40, True)]
     assert {goal["column"] for goal in found["goals"]} == set(list(found["columns"])[2:])
+    labels = {goal["label"]: goal["verdict"] for goal in found["goals"] if goal["column"] == "tiny"}
+    assert labels["concept cards are complete"] == "too few passages"
+    assert "lessons have their form" in labels
     assert_report(tmp_path / "report", found)
 
 

@@ -61,10 +61,13 @@ def test_forms_are_counted_by_what_they_took() -> None:
         ],
         str.isupper,
         wanted=5,
+        draws=200,
     )
     assert (found.stories, found.failed) == (4, 1)
     assert (found.first, found.resampled, found.passed) == pytest.approx((0.2, 0.4, 0.6))
     assert found.repaired == pytest.approx(0.4)
+    assert found.interval.n == 5
+    assert found.interval.low < 0.6 < found.interval.high
 
 
 def test_every_format_beyond_prose_has_its_checker() -> None:

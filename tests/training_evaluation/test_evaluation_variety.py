@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.training.evaluation.cast import follow_cast
+from bot.training.evaluation.cast import follow_cast, pronouns
 from bot.training.evaluation.copying import Copies, near_duplicates
 from bot.training.evaluation.lexicon import Lexicon
 from bot.training.evaluation.readability import count_syllables, reading_ease
@@ -126,3 +126,19 @@ def test_the_cast_is_followed_by_name() -> None:
     assert kept.newcomers == pytest.approx(2 / 12 * 100)
     assert kept.slips == pytest.approx(1 / 12 * 100)
     assert follow_cast("it rained all day.", "Then it stopped.").kept is None
+
+
+def test_a_name_is_he_or_she_by_the_sentences_that_leave_no_doubt() -> None:
+    before = "One day Mira took her lamp."
+    text = (
+        "She went to Tom. Then Tom looked at his hands. He sighed. Mira and Tom saw her brother. "
+        'Tom said, "She has lost it." His dog barked.'
+    )
+    assert pronouns(f"{before} {text}") == {"Mira": (1, 0), "Tom": (0, 3)}
+
+
+def test_who_is_he_and_she_by_turns_is_mixed() -> None:
+    before = "One day Mira took her lamp. She was glad."
+    assert follow_cast(before, "Then Mira lost his way.").mixed == 1.0
+    assert follow_cast(before, "Then Mira lost her way.").mixed == 0.0
+    assert follow_cast("One day Mira came.", "Then Mira lost her way.").mixed is None

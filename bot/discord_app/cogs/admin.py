@@ -115,8 +115,13 @@ def complete_value(name: str, typed: str) -> list[Choice[str]]:
     known: tuple[str, ...] = ()
     if setting is not None:
         known = ("on", "off") if setting.kind is Kind.BOOL else setting.choices
+    before = ""
+    if setting is not None and setting.kind is Kind.LIST and "," in typed:
+        head, _, typed = typed.rpartition(",")
+        before = f"{head.strip()}, "
+        known = tuple(one for one in known if one not in before)
     wanted = typed.casefold().strip()
-    found = [one for one in known if wanted in one]
+    found = [f"{before}{one}"[:100] for one in known if wanted in one]
     if not known and typed.strip():
-        found = [typed.strip()[:100]]
+        found = [f"{before}{typed.strip()}"[:100]]
     return [Choice(name=one, value=one) for one in found]

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 
 import discord
 from discord import app_commands
@@ -14,6 +15,7 @@ from bot.discord_app.router import Router
 from bot.discord_app.services import Services
 from bot.errors import NotFoundError, RoundtaleError
 from bot.locales import N_, Words
+from bot.policy.settings import Settings
 from bot.story.concept import Wish
 from bot.story.concept_tables import GENRES
 from bot.story.formats import FORMAT_LABELS, FORMATS, LEAST_AGE, MOST_AGE, read_format
@@ -30,7 +32,6 @@ _LENGTHS = [
     Choice(name=locale_str(N_("medium")), value="medium"),
     Choice(name=locale_str(N_("long")), value="long"),
 ]
-_STORY_FORMATS = [Choice(name=locale_str(FORMAT_LABELS[name]), value=name) for name in FORMATS]
 _FORMATS = [
     Choice(name=locale_str(N_("plain text")), value="txt"),
     Choice(name="Markdown", value="markdown"),
@@ -75,7 +76,6 @@ class StoryCommands(
         opening=locale_str(N_("Its first sentence; the story begins at once with it")),
         card=locale_str(N_("Whether to see and edit the concept before it begins")),
     )
-    @app_commands.choices(format=_STORY_FORMATS)
     async def start(  # noqa: PLR0917 -- options, in the order in which members see them
         self,
         interaction: AnyInteraction,
@@ -99,7 +99,7 @@ class StoryCommands(
             premise=(premise or "").strip(),
             title=(title or "").strip(),
             genre=(genre or "").strip(),
-            format=read_format(format or ""),
+            format=read_format(format) if format else "",
             reader_age=age or 0,
             theme=(theme or "").strip(),
             setting=(setting or "").strip(),
@@ -301,14 +301,24 @@ class StoryCommands(
 
     @start.autocomplete("genre")
     async def _complete_genre(self, interaction: AnyInteraction, typed: str) -> list[Choice[str]]:
-        await asyncio.sleep(0)
-        words = Words(interaction.locale.value)
-        wanted = typed.casefold().strip()
-        return [
-            Choice(name=words(genre), value=genre)
-            for genre in GENRES
-            if wanted in genre or wanted in words(genre).casefold()
-        ][:_MAX_CHOICES]
+        settings = await self._settings_for_options(interaction)
+        allowed = (settings.genres if settings else ()) or GENRES
+        return _offer({genre: genre for genre in allowed}, typed, interaction)
+
+    @start.autocomplete("format")
+    async def _complete_format(self, interaction: AnyInteraction, typed: str) -> list[Choice[str]]:
+        settings = await self._settings_for_options(interaction)
+        allowed = settings.formats if settings else FORMATS
+        return _offer({name: FORMAT_LABELS[name] for name in allowed}, typed, interaction)
+
+    async def _settings_for_options(self, interaction: AnyInteraction) -> Settings | None:
+        """Return what holds where options are typed; None where that takes too long."""
+        try:
+            async with asyncio.timeout(AUTOCOMPLETE_LIMIT_S):
+                return await self._services.settings.effective(Answer(interaction).place)
+        except (TimeoutError, RoundtaleError) as error:
+            log.info("all is offered: %r", error)
+            return None
 
     @show.autocomplete("story")
     @open_story.autocomplete("story")
@@ -329,6 +339,17 @@ class StoryCommands(
         return [
             Choice(name=(one.title or untitled)[:100], value=encode_id(one.id)) for one in found
         ]
+
+
+def _offer(labels: Mapping[str, str], typed: str, interaction: AnyInteraction) -> list[Choice[str]]:
+    """Return the values whose name or label holds what was typed."""
+    words = Words(interaction.locale.value)
+    wanted = typed.casefold().strip()
+    return [
+        Choice(name=words(label)[:100], value=value)
+        for value, label in labels.items()
+        if wanted in value.casefold() or wanted in words(label).casefold()
+    ][:_MAX_CHOICES]
 
 
 def _story_id(chosen: str | None) -> StoryId | None:

@@ -11,12 +11,14 @@ Invariants:
 """
 
 import hashlib
+import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bot.text import chinese
 from bot.text.forms.faults import Fault
 from bot.text.function_words import FUNCTION_WORDS
 from bot.text.names import find_names, name_words
@@ -33,6 +35,8 @@ _WHO = 3
 _ORDERS = 2
 _SHORT_SENTENCE = 5  # words; a shorter one tells too little to ask about
 _LONG_SENTENCE = 30
+_LONG_HAN_SENTENCE = 50  # characters, which count as words
+_HAN_WORD = re.compile(rf"[{CJK}]+")
 _PRONOUN = re.compile(r"(?:any|some|every|no)(?:thing|body|where|one|how|time|times)|otherwise")
 _OTHERS = 2  # wrong answers beside the right one
 
@@ -86,7 +90,10 @@ def derive(story: str, *, age: int = 0) -> Lesson:
         age: of the class, years; older ones get more and longer words. 0 is not said.
     """
     told = _tellable(story)
-    entries = _entries(story, told, age or USUAL_AGE)
+    if chinese.is_chinese(story):
+        entries = _han_entries(story, told, age or USUAL_AGE)
+    else:
+        entries = _entries(story, told, age or USUAL_AGE)
     questions = [*_clozes(told, entries, story), *_who(told, story), *_firsts(told)]
     return Lesson(entries, tuple(questions))
 
@@ -129,10 +136,16 @@ def _flat(text: str) -> str:
 def _entry_faults(entry: Entry, text: str, names: frozenset[str]) -> Iterator[str]:
     if entry.sentence not in text:
         yield "sentence not in the story"
-    if entry.word.casefold() not in {word.casefold() for word in words(entry.sentence)}:
+    if not _has_word(entry.sentence, entry.word):
         yield "word not in its sentence"
     if entry.word in names:
         yield "a name"
+
+
+def _has_word(sentence: str, word: str) -> bool:
+    if _HAN_WORD.fullmatch(word):
+        return word in chinese.content_words(sentence)
+    return word.casefold() in {one.casefold() for one in words(sentence)}
 
 
 def _question_faults(question: Question, text: str) -> Iterator[str]:
@@ -162,14 +175,14 @@ def _tellable(story: str) -> list[str]:
         for sentence in sentences(_flat(paragraph)):
             bare = sentence.strip()
             quotes = bare.count('"') % 2 == 0 and bare.count("“") == bare.count("”")
-            if quotes and _SHORT_SENTENCE <= count_words(bare) <= _LONG_SENTENCE:
+            most = _LONG_HAN_SENTENCE if _HAN_WORD.match(bare) else _LONG_SENTENCE
+            if quotes and _SHORT_SENTENCE <= count_words(bare) <= most:
                 found.setdefault(bare)
     return list(found)
 
 
 def _entries(story: str, told: Sequence[str], age: int) -> tuple[Entry, ...]:
     """Choose words that are worth a look: rare in the story, long, of several syllables."""
-    wanted = min(10, max(LEAST_WORDS + 1, age - 2))
     least = 4 if age < 8 else 5 if age < 12 else 6  # noqa: PLR2004 -- letters by age
     names = {word.casefold() for word in name_words(story)}
     counts = Counter(word.casefold() for word in words(story))
@@ -185,10 +198,29 @@ def _entries(story: str, told: Sequence[str], age: int) -> tuple[Entry, ...]:
             score = len(folded) / 2 + _syllables(folded) - counts[folded] / 2
             if _stem(folded) not in scored:
                 scored[_stem(folded)] = (-score, at, folded)
+    return _spread(scored.values(), told, age)
+
+
+def _han_entries(story: str, told: Sequence[str], age: int) -> tuple[Entry, ...]:
+    """Choose words of a Chinese story: idioms first, then what is seldom written."""
+    scored: dict[str, tuple[float, int, str]] = {}
+    for at, sentence in enumerate(told):
+        for word, common in chinese.content_words(sentence).items():
+            score = len(word) - math.log10(1 + common) - story.count(word) / 2
+            scored.setdefault(word, (-score, at, word))
+    return _spread(scored.values(), told, age)
+
+
+def _spread(
+    scored: Iterable[tuple[float, int, str]], told: Sequence[str], age: int
+) -> tuple[Entry, ...]:
+    """Return the best words (least first), spread over the story's sentences as far as it goes."""
+    wanted = min(10, max(LEAST_WORDS + 1, age - 2))
+    ranked = sorted(scored)
     chosen: list[tuple[int, str]] = []
     sentences_used: Counter[int] = Counter()
-    for most in (1, 2, wanted):  # spread over the story as far as it goes
-        for _, at, word in sorted(scored.values()):
+    for most in (1, 2, wanted):
+        for _, at, word in ranked:
             if len(chosen) < wanted and sentences_used[at] < most and (at, word) not in chosen:
                 chosen.append((at, word))
                 sentences_used[at] += 1
@@ -216,7 +248,8 @@ def _clozes(told: Sequence[str], entries: Sequence[Entry], story: str) -> Iterat
         answer = shown.get(sentence) or _gap_word(sentence, story)
         if not answer:
             continue
-        pattern = re.compile(rf"\b{re.escape(answer)}\b", re.IGNORECASE)
+        bound = "" if _HAN_WORD.fullmatch(answer) else r"\b"
+        pattern = re.compile(rf"{bound}{re.escape(answer)}{bound}", re.IGNORECASE)
         found = list(pattern.finditer(sentence))
         if len(found) != 1:
             continue
@@ -238,6 +271,9 @@ def _clozes(told: Sequence[str], entries: Sequence[Entry], story: str) -> Iterat
 
 def _gap_word(sentence: str, story: str) -> str:
     """Return the word whose absence is felt most: the longest content word that is no name."""
+    if chinese.is_chinese(story):
+        found = chinese.content_words(sentence)
+        return min(found, key=lambda word: (found[word], word), default="")
     names = name_words(story)
     fitting = [
         word

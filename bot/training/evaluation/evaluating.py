@@ -18,6 +18,7 @@ from bot.loading import Model
 from bot.settings import Settings
 from bot.story.model import Concept
 from bot.training.evaluation.ablations import find_ablation
+from bot.training.evaluation.concept_writing import ConceptFigures, draft_concepts
 from bot.training.evaluation.copying import Copies
 from bot.training.evaluation.errors import NothingWrittenError, TooLittleTextError
 from bot.training.evaluation.figures import Column, Judge, measure_column
@@ -31,7 +32,7 @@ from bot.training.evaluation.genres import (
     why_not_written,
 )
 from bot.training.evaluation.goals import judge as judge_goals
-from bot.training.evaluation.goals import judge_tags
+from bot.training.evaluation.goals import judge_concepts, judge_formats, judge_tags
 from bot.training.evaluation.keeping import Kept
 from bot.training.evaluation.lexicon import WORD_LIST, Lexicon
 from bot.training.evaluation.likeness import Features, mauve
@@ -126,9 +127,16 @@ def evaluate(
         retention=retention,
         tags=tags,
         forms=work.forms,
+        concepts=work.concepts,
         goals=(
             *judge_goals([columns[each.name] for each in wanted], columns[HUMAN]),
             *(goal for label, each in tags.items() for goal in judge_tags(label, each)),
+            *(goal for label, each in work.forms.items() for goal in judge_formats(label, each)),
+            *(
+                goal
+                for label, each in work.concepts.items()
+                for goal in judge_concepts(label, each)
+            ),
         ),
         versions={name: version(name) for name in _LIBRARIES},
         took_s=time.monotonic() - begun_s,
@@ -144,12 +152,13 @@ class _Work:
     models: dict[str, Resolved] = field(default_factory=dict)
     by_genre: dict[str, dict[str, Sequence[Sample]] | WhyNot] = field(default_factory=dict)
     forms: dict[str, Mapping[str, FormFigures]] = field(default_factory=dict)
+    concepts: dict[str, ConceptFigures] = field(default_factory=dict)
 
 
 async def _write_all(
     wanted: Sequence[Wanted], plan: Plan, settings: Settings, report: Report, kept: Kept
 ) -> _Work:
-    """Write all columns and formats, each model loaded once, and for its tags stories of each genre."""
+    """Write all columns, formats and concepts, each model loaded once, and for its tags stories of each genre."""
     work = _Work()
     labels = label_models(list(dict.fromkeys(each.model for each in wanted)))
     chosen = spread(plan.openings)
@@ -179,6 +188,11 @@ async def _write_all(
             )
             if formed:
                 work.forms[label] = formed
+            drafted = await draft_concepts(
+                backend, plan, report=partial(report, f"{label} drafts concepts")
+            )
+            if drafted is not None:
+                work.concepts[label] = drafted
             work.by_genre[name] = await _write_by_genre(backend, plan, report, kept)
         finally:
             await backend.aclose()

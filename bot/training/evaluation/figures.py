@@ -7,7 +7,7 @@ Invariants:
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.locales import N_
@@ -30,7 +30,7 @@ from bot.training.evaluation.variety import (
     top_five,
     types_in_60,
 )
-from bot.training.intervals import Interval, bootstrap, never, student
+from bot.training.intervals import Interval, bootstrap, honest, student
 
 
 class Unit(StrEnum):
@@ -76,11 +76,13 @@ FIGURES: tuple[Figure, ...] = (
     Figure("in_band", N_("passages as likely as people's (95 % band)"), is_event=True),
     Figure("cast_kept", N_("names of the beginning that come up again")),
     Figure("cast_slips", N_("names misspelt, in 100 words"), Unit.NUMBER),
+    Figure("mixed_pronouns", N_("names that are he and she by turns")),
     Figure("newcomers", N_("new names, in 100 words"), Unit.NUMBER),
     Figure("reading_ease", N_("Flesch reading ease"), Unit.NUMBER),
     Figure("whole", N_("passages that end whole")),
     Figure("discarded", N_("words discarded for that, of all written")),
     Figure("resampled", N_("tokens drawn and given up")),
+    Figure("lost", N_("of all tokens, those of versions that were not kept")),
     Figure("near_duplicates", N_("passages nearly like another"), is_event=True),
     Figure("distinct_1", N_("distinct-1"), is_common=True),
     Figure("distinct_2", N_("distinct-2"), is_common=True),
@@ -154,6 +156,7 @@ def measure_sample(sample: Sample, judge: Judge, *, is_human: bool) -> Values:
         "bits_per_byte": bits,
         "cast_kept": cast.kept,
         "cast_slips": cast.slips,
+        "mixed_pronouns": cast.mixed,
         "newcomers": cast.newcomers,
         "reading_ease": reading_ease(sample.text),
     }
@@ -221,13 +224,8 @@ def measure_column(
 
 
 def _interval(figure: Figure, values: Mapping[str, Sequence[float]], draws: int) -> Interval:
-    """Return mean and interval, which is honest about what was never or always seen."""
     found = bootstrap(values, draws=draws)
-    if figure.is_event and found.mean == 0.0:
-        return replace(found, low=0.0, high=never(found.n))
-    if figure.is_event and found.mean == 1.0:
-        return replace(found, low=1.0 - never(found.n), high=1.0)
-    return found
+    return honest(found) if figure.is_event else found
 
 
 def _turn_values(sample: Sample) -> Values:
@@ -241,6 +239,7 @@ def _turn_values(sample: Sample) -> Values:
         "whole": sum(turn.is_whole for turn in sample.turns) / len(sample.turns),
         "discarded": discarded / max(1, kept_words + discarded),
         "resampled": (sampled - kept) / max(1, sampled),
+        "lost": sum(turn.lost_tokens for turn in sample.turns) / max(1, sampled),
     }
 
 

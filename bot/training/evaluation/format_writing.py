@@ -21,7 +21,8 @@ from bot.text.forms import fable, lesson, prose, screenplay
 from bot.training.evaluation.ablations import find_ablation
 from bot.training.evaluation.forms import Checker, Formed, FormFigures, judge_forms
 from bot.training.evaluation.plan import Plan
-from bot.training.evaluation.writing import AUTHOR, WatchedBackend, open_services, place_of
+from bot.training.evaluation.watching import WatchedBackend
+from bot.training.evaluation.writing import AUTHOR, open_services, place_of
 
 READER_AGE = 8
 
@@ -73,7 +74,7 @@ async def write_formats(
         if story is not None:
             by_form[form].append(story)
     return {
-        form: judge_forms(found, CHECKERS[form], wanted=plan.formats)
+        form: judge_forms(found, CHECKERS[form], wanted=plan.formats, draws=plan.draws)
         for form, found in by_form.items()
     }
 
@@ -84,12 +85,12 @@ async def _write(
     """Write one story; None where a passage failed."""
     place = place_of(f"{form}/{number}")
     concept = _concept(EXAMPLES[number % len(EXAMPLES)], form)
-    watched.turns[place_key(place)] = 0
+    watched.begin(place_key(place), 0)
     receipt = await service.start(AUTHOR, place, concept, None, key=f"{place.name}/0")
     if receipt.job_id is None:
         return None
     await service.wait(receipt.job_id)
-    watched.turns[place_key(place)] = 1
+    watched.begin(place_key(place), 1)
     ending = await service.end(AUTHOR, place, key=f"{place.name}/1")
     if ending.job_id is not None:
         await service.wait(ending.job_id)

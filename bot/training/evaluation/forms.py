@@ -4,10 +4,10 @@ Invariant: what a format is, is said elsewhere; a checker is only counted here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from bot.story.model import FormOutcome
-from bot.training.intervals import permutation_p
+from bot.training.intervals import Interval, bootstrap, honest, permutation_p
 
 Checker = Callable[[str], bool]
 """Tells whether a text is correct in a format."""
@@ -66,6 +66,7 @@ class FormFigures:
         resampled: pass without any repair.
         passed: pass.
         repaired: had something repaired.
+        interval: of ``passed``, over the stories that were wanted.
     """
 
     stories: int
@@ -74,21 +75,30 @@ class FormFigures:
     resampled: float
     passed: float
     repaired: float
+    interval: Interval
+
+    def as_json(self) -> dict[str, object]:
+        """Return the numbers."""
+        return {**asdict(self), "interval": self.interval.as_json()}
 
 
-def judge_forms(found: Sequence[Formed], checker: Checker, *, wanted: int) -> FormFigures:
+def judge_forms(
+    found: Sequence[Formed], checker: Checker, *, wanted: int, draws: int
+) -> FormFigures:
     """Count a checker over the stories of one format.
 
     Args:
         found: those that were written.
         checker: of the whole text.
         wanted: how many there should be: one that failed has no form.
+        draws: of the bootstrap.
     """
     kept, again = {FormOutcome.KEPT}, {FormOutcome.KEPT, FormOutcome.RESAMPLED}
 
     def share(stories: Sequence[Formed]) -> float:
         return pass_rate([story.text for story in stories], checker) * len(stories) / max(1, wanted)
 
+    passes = [float(checker(story.text)) for story in found] + [0.0] * (wanted - len(found))
     return FormFigures(
         stories=len(found),
         failed=wanted - len(found),
@@ -96,6 +106,9 @@ def judge_forms(found: Sequence[Formed], checker: Checker, *, wanted: int) -> Fo
         resampled=share([story for story in found if set(story.outcomes) <= again]),
         passed=share(found),
         repaired=sum(FormOutcome.REPAIRED in story.outcomes for story in found) / max(1, wanted),
+        interval=honest(
+            bootstrap({str(at): [each] for at, each in enumerate(passes)}, draws=draws)
+        ),
     )
 
 

@@ -4,13 +4,15 @@ Invariant: a goal is met where the mean meets it and enough passages were measur
 nothing under one percent is claimed of fewer than 300.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.locales import N_
+from bot.story.formats import LESSON, SCREENPLAY
+from bot.training.evaluation.concept_writing import ConceptFigures
 from bot.training.evaluation.figures import Column
-from bot.training.evaluation.forms import GenreFigures
+from bot.training.evaluation.forms import FormFigures, GenreFigures
 from bot.training.evaluation.genres import TagFigures
 
 _NEAR = 0.03
@@ -18,6 +20,8 @@ _NON_WORDS = 0.02
 _DRIFT = 0.05
 _LOOPS = 0.01
 _IN_BAND = 0.9
+_FORMED = 0.95
+_TABLES = 0.1
 _ENOUGH = 200
 _ENOUGH_FOR_ONE_PERCENT = 300
 _SURE_P = 0.05
@@ -60,10 +64,9 @@ def judge_column(column: Column, human: Column) -> list[Goal]:
         interval = column.figures.get(name)
         if interval is None:
             return
-        verdict = Verdict.MET if low <= interval.mean <= high else Verdict.MISSED
-        if verdict is Verdict.MET and interval.n < enough:
-            verdict = Verdict.TOO_FEW
-        found.append(Goal(column.name, label, interval.mean, low, high, verdict))
+        found.append(
+            _goal(column.name, label, interval.mean, (low, high), interval.n, enough=enough)
+        )
 
     people = human.figures
     for name, label in (
@@ -90,6 +93,45 @@ def judge_tags(model: str, tags: TagFigures) -> list[Goal]:
             verdict = Verdict.MET if is_met else Verdict.MISSED
             found.append(Goal(model, label, figures.accuracy, figures.chance, 1.0, verdict))
     return found
+
+
+def judge_formats(model: str, found: Mapping[str, FormFigures]) -> list[Goal]:
+    """Return the goals of a model's formats."""
+    return [
+        _goal(model, label, found[form].passed, (_FORMED, 1.0), found[form].stories)
+        for form, label in (
+            (SCREENPLAY, N_("screenplays have their form")),
+            (LESSON, N_("lessons have their form")),
+        )
+        if form in found
+    ]
+
+
+def judge_concepts(model: str, found: ConceptFigures) -> list[Goal]:
+    """Return the goals of a model's concept cards."""
+    cards = found.complete.n
+    return [
+        _goal(model, N_("concept cards are complete"), found.complete.mean, (1.0, 1.0), cards),
+        _goal(
+            model, N_("few concept fields from tables"), found.fields.mean, (0.0, _TABLES), cards
+        ),
+    ]
+
+
+def _goal(
+    column: str,
+    label: str,
+    value: float,
+    bounds: tuple[float, float],
+    n: int,
+    *,
+    enough: int = _ENOUGH,
+) -> Goal:
+    low, high = bounds
+    verdict = Verdict.MET if low <= value <= high else Verdict.MISSED
+    if verdict is Verdict.MET and n < enough:
+        verdict = Verdict.TOO_FEW
+    return Goal(column, label, value, low, high, verdict)
 
 
 def judge(columns: Sequence[Column], human: Column) -> list[Goal]:

@@ -27,6 +27,7 @@ class Plan:
         max_active: stories that are written at once.
         samples: stories that the report shows of each column.
         formats: stories in each format whose form is checked.
+        concepts: concept cards that are counted.
     """
 
     openings: int = 30
@@ -45,6 +46,7 @@ class Plan:
     max_active: int = 32
     samples: int = 6
     formats: int = 0
+    concepts: int = 0
 
 
 FULL = Plan()

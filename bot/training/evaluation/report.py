@@ -30,6 +30,7 @@ PROTOCOL = N_(
     "scored in the window before, each token once. Self-BLEU and distinct-n are of sets of equally many "
     "passages, with Student's interval over the sets."
 )
+_SHARE, _NUMBER = Figure("", ""), Figure("", "", Unit.NUMBER)  # of no table of their own
 _STYLES = {Verdict.MET: "met", Verdict.MISSED: "missed", Verdict.TOO_FEW: "few"}
 
 
@@ -40,6 +41,10 @@ class Cell:
     value: str
     interval: str = ""
     is_sure: bool = False
+
+    def __str__(self) -> str:
+        """Return it on a line."""
+        return f"{self.value} {self.interval}".strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ def table(results: Results, words: Words) -> Table:
     for column in results.every_column:
         shown.add_column(f"{column.name} ({len(column.samples)})", justify="right")
     for row in rows_of(results, words):
-        shown.add_row(row.label, *(f"{cell.value} {cell.interval}".strip() for cell in row.cells))
+        shown.add_row(row.label, *map(str, row.cells))
     for each in results.held_out:
         shown.add_row(
             f"{words(N_('bits per byte of people'))}, {each.model}",
@@ -110,7 +115,9 @@ def form_rows(results: Results) -> list[tuple[str, ...]]:
         (
             f"{form}, {model}",
             str(each.stories + each.failed),
-            *map(_percent, (each.first, each.resampled, each.passed, each.repaired)),
+            *map(_percent, (each.first, each.resampled)),
+            str(_cell(_SHARE, each.interval)),
+            _percent(each.repaired),
         )
         for model, found in results.forms.items()
         for form, each in found.items()
@@ -124,6 +131,48 @@ def forms_table(results: Results, words: Words) -> Table:
         shown.add_column(words(heading))
     for row in form_rows(results):
         shown.add_row(*row)
+    return shown
+
+
+CONCEPT_HEADINGS = (
+    N_("concept cards"),
+    N_("cards"),
+    N_("complete"),
+    N_("fields from tables"),
+    N_("cards with one"),
+    N_("seconds a card"),
+    N_("later than members wait"),
+)
+
+
+def concept_rows(results: Results) -> list[tuple[Cell, ...]]:
+    """Return the table of concept cards, then of their fields; no rows where none was drafted."""
+    rows: list[tuple[Cell, ...]] = []
+    for model, each in results.concepts.items():
+        rows.append(
+            (
+                Cell(model),
+                Cell(str(each.complete.n)),
+                *(_cell(_SHARE, one) for one in (each.complete, each.fields, each.cards)),
+                _cell(_NUMBER, each.took_s),
+                _cell(_SHARE, each.late),
+            )
+        )
+        for name, one in each.by_field.items():
+            rows.append(
+                (Cell(f"{model}, {name}"), Cell(str(one.n)), Cell(""), _cell(_SHARE, one))
+                + (Cell(""),) * 3
+            )
+    return rows
+
+
+def concepts_table(results: Results, words: Words) -> Table:
+    """Return how much of the concept cards the model found, for the terminal."""
+    shown = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in CONCEPT_HEADINGS:
+        shown.add_column(words(heading))
+    for row in concept_rows(results):
+        shown.add_row(*map(str, row))
     return shown
 
 
@@ -167,6 +216,8 @@ def render(results: Results, words: Words) -> str:
         ],
         form_headings=[words(heading) for heading in FORM_HEADINGS],
         form_rows=form_rows(results),
+        concept_headings=[words(heading) for heading in CONCEPT_HEADINGS],
+        concept_rows=concept_rows(results),
         shown=plan.samples,
         footer=", ".join(f"{name} {version}" for name, version in results.versions.items())
         + f"; {results.took_s:.0f} s",

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from bot.training.evaluation.concept_writing import ConceptFigures
 from bot.training.evaluation.figures import Column
 from bot.training.evaluation.forms import FormFigures, GenreFigures
 from bot.training.evaluation.genres import TagFigures, WhyNot
@@ -102,6 +103,7 @@ class Results:
         held_out: by model.
         retention: by model.
         forms: by model and format; none where they were not asked for.
+        concepts: by model; none where they were not asked for.
         tags: by model; none of one without genre tags.
         goals: how they stand.
         versions: of libraries.
@@ -120,6 +122,7 @@ class Results:
     tags: Mapping[str, TagFigures]
     goals: tuple[Goal, ...]
     forms: Mapping[str, Mapping[str, FormFigures]] = field(default_factory=dict)
+    concepts: Mapping[str, ConceptFigures] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     took_s: float = 0.0
     is_quick: bool = False
@@ -164,9 +167,10 @@ class Results:
                 for model, found in self.retention.items()
             },
             "forms": {
-                model: {form: asdict(each) for form, each in found.items()}
+                model: {form: each.as_json() for form, each in found.items()}
                 for model, found in self.forms.items()
             },
+            "concepts": {model: each.as_json() for model, each in self.concepts.items()},
             "genre_tags": {model: _tags(found) for model, found in self.tags.items()},
             "goals": [asdict(goal) for goal in self.goals],
         }

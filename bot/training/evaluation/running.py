@@ -20,7 +20,13 @@ from bot.training.evaluation.evaluating import Report, evaluate
 from bot.training.evaluation.keeping import Kept
 from bot.training.evaluation.likeness import require_mauve
 from bot.training.evaluation.plan import Plan
-from bot.training.evaluation.report import forms_table, goals_table, render, table
+from bot.training.evaluation.report import (
+    concepts_table,
+    forms_table,
+    goals_table,
+    render,
+    table,
+)
 from bot.training.evaluation.results import Results
 from bot.training.evaluation.wishes import Wish
 
@@ -66,6 +72,8 @@ def show(results: Results, folder: Path, words: Words, *, json_only: bool) -> No
         console.print(table(results, words), "", goals_table(results, words), "")
         if results.forms:
             console.print(forms_table(results, words), "")
+        if results.concepts:
+            console.print(concepts_table(results, words), "")
         console.print(str(folder / _PAGE))
     sys.stdout.write(json.dumps(results.as_json()) + "\n")
 

@@ -29,8 +29,9 @@ class Turn:
         text: what was kept.
         is_whole: it ends with a sentence, and no quote is open.
         discarded_words: written beyond its end, and left out so that it ends whole.
-        sampled_tokens: all that were drawn, those that were rewound too.
+        sampled_tokens: all that were drawn, those that were rewound and those of other versions too.
         kept_tokens: of these.
+        lost_tokens: of the versions of the passage that were not kept.
     """
 
     text: str
@@ -38,6 +39,7 @@ class Turn:
     discarded_words: int
     sampled_tokens: int
     kept_tokens: int
+    lost_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

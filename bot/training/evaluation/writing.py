@@ -1,8 +1,7 @@
 """Writes stories as members get them: through the services, with everything that they do.
 
 Invariants:
-    - What is measured is what the program would have shown; only seeds and, for an ablation,
-      the request's monitor are set from here.
+    - What is measured is what the program would have shown (``watching``).
     - The same opening and seed give the same uniforms in every column, so that columns can be
       compared in pairs.
 """
@@ -10,24 +9,15 @@ Invariants:
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bot.engine.backend import Backend
-from bot.engine.types import (
-    Chunk,
-    GenerationRequest,
-    Health,
-    ModelInfo,
-    PromptPart,
-    Score,
-    ScoreRequest,
-)
 from bot.policy.budgets import Budgets
 from bot.policy.rights import Actor, Place
-from bot.policy.settings import Settings, resolve
+from bot.policy.settings import resolve
 from bot.service.clock import SystemClock
 from bot.service.desk import Limits
 from bot.service.engine_holder import EngineHolder
@@ -41,12 +31,12 @@ from bot.story.model import AuthorKind, Concept, Passage, Story
 from bot.story.narrative import narrative
 from bot.text.quotes import are_quotes_balanced
 from bot.text.sentences import last_sentence_end
-from bot.text.words import count_words
-from bot.training.evaluation.ablations import Ablation, leave_out
+from bot.training.evaluation.ablations import Ablation
 from bot.training.evaluation.keeping import Kept, key_of
 from bot.training.evaluation.openings import Opening
 from bot.training.evaluation.plan import Plan
 from bot.training.evaluation.samples import Sample, Turn, cut, normalise
+from bot.training.evaluation.watching import Drawn, WatchedBackend
 
 _PLATFORM = "evaluation"
 _GUILD = 1
@@ -58,75 +48,6 @@ _INTERJECTIONS = (
 )
 _PATIENCE_S = 24 * 3600.0
 _NO_CONCEPT = Concept()
-
-
-@dataclass(frozen=True, slots=True)
-class Beyond:
-    """What a request wrote beyond what was kept of it."""
-
-    words: int
-    sampled_tokens: int
-    kept_tokens: int
-
-
-class WatchedBackend(Backend):
-    """Gives each request its seed, leaves a measure out of it, and sees what it discards.
-
-    Args:
-        backend: writes.
-        ablation: what is left out.
-        settings: that hold.
-    """
-
-    def __init__(self, backend: Backend, ablation: Ablation, settings: Settings) -> None:
-        self._backend = backend
-        self._ablation = ablation
-        self._settings = settings
-        self.turns: dict[str, int] = {}
-        """By place: which turn is being written."""
-        self.last: dict[str, Beyond] = {}
-        """By place: of the request that ended last."""
-
-    @property
-    def info(self) -> ModelInfo:
-        """The model that writes."""
-        return self._backend.info
-
-    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-        """Write the requested text; see ``Backend.stream``."""
-        turn = self.turns.get(request.owner, 0)
-        asked = leave_out(request, self._ablation, self._settings)
-        asked = replace(asked, seed=_seed(request.owner, turn, request.seed))
-        text = longest = ""
-        async with aclosing(self._backend.stream(asked)) as chunks:
-            async for chunk in chunks:
-                if chunk.retract and chunk.finish is None:
-                    longest = ""  # rewound: that was not about the end
-                text = text[: len(text) - chunk.retract] + chunk.text
-                if chunk.finish is None:
-                    longest = text
-                elif chunk.usage is not None:
-                    self.last[request.owner] = Beyond(
-                        max(0, count_words(longest) - count_words(text)),
-                        chunk.usage.sampled_tokens,
-                        chunk.usage.completion_tokens,
-                    )
-                yield chunk
-
-    async def score(self, request: ScoreRequest) -> Score:
-        """Return how likely a text is after its prompt."""
-        return await self._backend.score(request)
-
-    def count_tokens(self, parts: Sequence[PromptPart]) -> int:
-        """Return how many tokens the parts take when joined."""
-        return self._backend.count_tokens(parts)
-
-    def health(self) -> Health:
-        """Return the state without waiting."""
-        return self._backend.health()
-
-    async def aclose(self) -> None:
-        """Leave the backend open: others write with it after this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +141,7 @@ async def write_stories(
 
 @asynccontextmanager
 async def open_services(
-    backend: Backend, values: Mapping[str, str]
+    backend: Backend, values: Mapping[str, str], *, new_seed: Callable[[], int] = lambda: 0
 ) -> AsyncIterator[tuple[StoryService, SqlStore]]:
     """Open the services over a database that is gone afterwards."""
     clock = SystemClock()
@@ -240,7 +161,7 @@ async def open_services(
             epoch=1,
             settings=admin,
             budgets=Budgets(),
-            new_seed=lambda: 0,
+            new_seed=new_seed,
             limits=Limits(generation_s=_PATIENCE_S),
         )
         stack.push_async_callback(service.aclose)
@@ -263,7 +184,7 @@ async def _write(
     sample: Sample | None = None
     key = place_key(place)
     for number in range(plan.turns):
-        watched.turns[key] = number
+        watched.begin(key, number)
         if number == 0:
             receipt = await service.start(
                 AUTHOR, place, concept, opening.text, key=f"{place.name}/0"
@@ -280,23 +201,28 @@ async def _write(
         passage = None if story is None else story.passages.get(receipt.job_id)
         if story is None or passage is None:
             return None
-        turns.append(_turn(story, passage, watched.last[key]))
+        turns.append(_turn(story, passage, watched.drawn(key)))
         sample = _sample(story, turns, opening, seed, plan.words)
         if sample.text:
             break
     return sample
 
 
-def _turn(story: Story, passage: Passage, beyond: Beyond) -> Turn:
+def _turn(story: Story, passage: Passage, drawn: Sequence[Drawn]) -> Turn:
     text = tree.text_of(story, passage)
     kept = text.rstrip()
+    origin = passage.provenance
+    assert origin is not None  # noqa: S101 -- the model wrote it
+    own = [each for each in drawn if each.seed == origin.seed][-1:]
+    sampled = sum(each.tokens for each in drawn)
     return Turn(
         text=text,
         is_whole=last_sentence_end(kept) == len(kept)
         and are_quotes_balanced(narrative(story, tree.path(story, passage.id))),
-        discarded_words=beyond.words,
-        sampled_tokens=beyond.sampled_tokens,
-        kept_tokens=beyond.kept_tokens,
+        discarded_words=sum(each.words_beyond for each in own),
+        sampled_tokens=sampled,
+        kept_tokens=origin.completion_tokens,
+        lost_tokens=sampled - sum(each.tokens for each in own) if own else 0,
     )
 
 
@@ -319,9 +245,3 @@ def place_of(name: str) -> Place:
     """Return the place of a name; its number is stable."""
     number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:7], "big")
     return Place(platform=_PLATFORM, guild_id=_GUILD, channel_id=number, name=name)
-
-
-def _seed(owner: str, turn: int, attempt: int) -> int:
-    """Return the seed of a request in a place's turn; ``attempt`` tells repeated ones apart."""
-    digest = hashlib.sha256(f"{owner} {turn} {attempt}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1

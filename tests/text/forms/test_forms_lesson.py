@@ -1,10 +1,14 @@
 """A lesson holds nothing that its story does not."""
 
+# ruff: noqa: RUF001 -- full-width signs are meant as they stand
+
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.text import chinese
 from bot.text.forms.lesson import GAP, Ask, Entry, Lesson, Question, check, derive, repair
 
 STORY = (
@@ -96,3 +100,35 @@ def test_a_story_that_is_too_short_is_told_so() -> None:
 def test_whatever_the_text_nothing_is_asked_that_does_not_hold(text: str) -> None:
     lesson = derive(text)
     assert {fault.rule for fault in check(lesson, text)} <= {"few words", "few questions"}
+
+
+CHINESE = (
+    "从前，在一个小村庄里，住着一个名叫小明的男孩。他每天清晨都会去森林里采蘑菇。有一天，小明在一棵古老的大树下"
+    "发现了一把闪闪发光的钥匙。他小心翼翼地捡起钥匙，心里充满了好奇。老奶奶告诉他，这把钥匙能打开山洞里的神秘宝箱。\n\n"
+    "小明决定独自踏上冒险的旅程。他穿过茂密的森林，越过湍急的河流，终于来到了山洞前。洞口站着一只凶猛的老虎。"
+    "老虎听了以后，慢慢地闭上了眼睛。"
+)
+
+
+def test_a_chinese_story_has_a_lesson_too() -> None:
+    lesson = derive(CHINESE, age=9)
+    assert check(lesson, CHINESE) == ()
+    assert {question.ask for question in lesson.questions} == {Ask.GAP, Ask.FIRST}
+    assert "闪闪发光" in {entry.word for entry in lesson.words}
+    assert "小明" not in {entry.word for entry in lesson.words}
+    wrong = replace(lesson, words=(Entry("闪发", lesson.words[0].sentence), *lesson.words))
+    assert "word not in its sentence" in {fault.rule for fault in check(wrong, CHINESE)}
+
+
+def test_a_chinese_story_without_the_dictionary_is_too_little(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chinese, "_library", lambda: None)
+    found = {fault.rule for fault in check(derive(CHINESE), CHINESE)}
+    assert found == {"few words", "few questions"}
+
+
+@given(st.text(alphabet="小明在森林里发现了一把钥匙，。他捡起闪光的“”", max_size=200))
+def test_whatever_the_chinese_text_nothing_is_asked_that_does_not_hold(text: str) -> None:
+    found = {fault.rule for fault in check(derive(text), text)}
+    assert found <= {"few words", "few questions"}
