@@ -73,7 +73,6 @@ LOADING_LAG_MAX = N_("event loop lag in Discord while weights load, maximum")
 NEXT_TOKEN = N_("next token of the others while a long story is prefilled")
 SAMPLING = N_("sampling as a share of a step at batch 8")
 MEMORY = N_("memory above libraries, weights and key-value cache")
-
 PLANNING = N_("scheduler's own work in a step with 32 requests, p99")
 
 # must and stretch by precision, for two cores with AVX-512

@@ -277,7 +277,10 @@ def name_parts(text: str) -> frozenset[str]:
 
 
 def follow_names(before: str) -> Callable[[str], frozenset[str]]:
-    """Return what finds misspelt names in the texts that may follow; see ``misspelt_names``."""
+    """Return what finds names in a text that may follow that are nearly one of those before ("Mara", "Marah").
+
+    Nearly: three quarters alike by ``difflib``'s ratio, of four letters or more.
+    """
     known = name_parts(before)
 
     def misspelt_in(text: str) -> frozenset[str]:
@@ -287,14 +290,6 @@ def follow_names(before: str) -> Callable[[str], frozenset[str]]:
         return frozenset(word for word in new if any(_is_nearly(word, name) for name in told))
 
     return misspelt_in
-
-
-def misspelt_names(before: str, text: str) -> frozenset[str]:
-    """Return the new names in a text that are nearly one of those before it ("Mara", "Marah").
-
-    Nearly: three quarters alike by ``difflib``'s ratio, of four letters or more.
-    """
-    return follow_names(before)(text)
 
 
 def _is_nearly(word: str, name: str) -> bool:

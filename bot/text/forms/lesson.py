@@ -14,7 +14,7 @@ import hashlib
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -241,11 +241,12 @@ def _clozes(told: Sequence[str], entries: Sequence[Entry], story: str) -> Iterat
     text = _flat(story)
     answers = [entry.word for entry in entries]
     shown = {entry.sentence: entry.word for entry in entries}
+    gap_word = _gap_words(story)
     given = 0
     for sentence in [*(one for one in told if one not in shown), *shown]:
         if given == _CLOZES:
             return
-        answer = shown.get(sentence) or _gap_word(sentence, story)
+        answer = shown.get(sentence) or gap_word(sentence)
         if not answer:
             continue
         bound = "" if _HAN_WORD.fullmatch(answer) else r"\b"
@@ -269,22 +270,31 @@ def _clozes(told: Sequence[str], entries: Sequence[Entry], story: str) -> Iterat
             yield question
 
 
-def _gap_word(sentence: str, story: str) -> str:
-    """Return the word whose absence is felt most: the longest content word that is no name."""
+def _gap_words(story: str) -> Callable[[str], str]:
+    """Return what finds the word of a sentence whose absence is felt most; "" where there is none."""
     if chinese.is_chinese(story):
-        found = chinese.content_words(sentence)
-        return min(found, key=lambda word: (found[word], word), default="")
+        return _rarest
     names = name_words(story)
-    fitting = [
-        word
-        for word in words(sentence)[1:]
-        if word.isalpha()
-        and word.casefold() not in FUNCTION_WORDS
-        and word not in names
-        and len(word) > 3  # noqa: PLR2004 -- letters
-        and not re.search(f"[{CJK}]", word)
-    ]
-    return max(fitting, key=len, default="")
+
+    def longest(sentence: str) -> str:
+        """Return the longest content word that is no name."""
+        fitting = [
+            word
+            for word in words(sentence)[1:]
+            if word.isalpha()
+            and word.casefold() not in FUNCTION_WORDS
+            and word not in names
+            and len(word) > 3  # noqa: PLR2004 -- letters
+            and not re.search(f"[{CJK}]", word)
+        ]
+        return max(fitting, key=len, default="")
+
+    return longest
+
+
+def _rarest(sentence: str) -> str:
+    found = chinese.content_words(sentence)
+    return min(found, key=lambda word: (found[word], word), default="")
 
 
 # Who acts stands first, and what they do follows at once.

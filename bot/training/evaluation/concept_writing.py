@@ -7,7 +7,6 @@ Invariants:
       nothing; the same number gives the same card.
 """
 
-import hashlib
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from bot.service.concepts import ConceptService, DraftCard
 from bot.story.concept import ConceptField, Wish, missing_fields
 from bot.training.evaluation.openings import openings
 from bot.training.evaluation.plan import Plan
+from bot.training.evaluation.watching import seed_of
 from bot.training.evaluation.writing import AUTHOR, open_services, place_of
 from bot.training.intervals import Interval, bootstrap, honest
 
@@ -87,7 +87,7 @@ async def draft_concepts(
         return None
     found: list[Drafted] = []
     numbers = itertools.count()
-    async with open_services(backend, {}, new_seed=lambda: _seed(next(numbers))) as (
+    async with open_services(backend, {}, new_seed=lambda: seed_of(f"concept {next(numbers)}")) as (
         service,
         store,
     ):
@@ -104,10 +104,10 @@ async def draft_concepts(
             loading_patience_s=_PATIENCE_S,
         )
         for number in range(plan.concepts):
-            place = place_of(f"concept/{number}")
+            place, wish = place_of(f"concept/{number}"), _wish(number)
             begun_s = desk.clock.monotonic()
-            card = await concepts.draft(AUTHOR, place, _wish(number), None, key=place.name)
-            found.append(_drafted(card, _wish(number), desk.clock.monotonic() - begun_s))
+            card = await concepts.draft(AUTHOR, place, wish, None, key=place.name)
+            found.append(_drafted(card, wish, desk.clock.monotonic() - begun_s))
             report(len(found), plan.concepts)
     return judge_concepts(found, draws=plan.draws)
 
@@ -148,8 +148,3 @@ def _wish(number: int) -> Wish:
         return Wish()
     every = openings()
     return Wish(premise=every[number // 2 % len(every)].text)
-
-
-def _seed(number: int) -> int:
-    digest = hashlib.sha256(f"concept {number}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1

@@ -5,6 +5,7 @@ Invariant: what a format is, is said elsewhere; a checker is only counted here.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 
 from bot.story.model import FormOutcome
 from bot.training.intervals import Interval, bootstrap, honest, permutation_p
@@ -93,6 +94,7 @@ def judge_forms(
         wanted: how many there should be: one that failed has no form.
         draws: of the bootstrap.
     """
+    checker = cache(checker)  # each share asks it anew
     kept, again = {FormOutcome.KEPT}, {FormOutcome.KEPT, FormOutcome.RESAMPLED}
 
     def share(stories: Sequence[Formed]) -> float:

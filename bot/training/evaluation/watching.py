@@ -61,7 +61,8 @@ class WatchedBackend(Relay):
         """Write the requested text; see ``Backend.stream``."""
         asked = leave_out(request, self._ablation, self._settings)
         turn = self._turns.get(request.owner, 0)
-        asked = replace(asked, seed=_seed(request.owner, turn, request.seed))
+        # The number tells a turn's requests apart.
+        asked = replace(asked, seed=seed_of(f"{request.owner} {turn} {request.seed}"))
         text = longest = ""
         tokens = 0
         try:
@@ -85,7 +86,7 @@ class WatchedBackend(Relay):
         """Leave the backend open: others write with it after this."""
 
 
-def _seed(owner: str, turn: int, attempt: int) -> int:
-    """Return the seed of a request in a place's turn; ``attempt`` tells repeated ones apart."""
-    digest = hashlib.sha256(f"{owner} {turn} {attempt}".encode()).digest()
+def seed_of(name: str) -> int:
+    """Return a seed that is always the same for a name."""
+    digest = hashlib.sha256(name.encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
